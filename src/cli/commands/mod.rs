@@ -1,0 +1,3 @@
+//! One file a command: arguments, then `run`, which turns them into one library call.
+
+pub mod completions;

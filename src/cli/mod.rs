@@ -1,0 +1,58 @@
+//! The command line: arguments, settings, printing, exit codes; one file a command.
+
+pub mod args;
+pub mod commands;
+pub mod exit;
+pub mod printer;
+pub mod settings;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::models::EmbeddedFiles;
+use args::{Cli, Command};
+use exit::Exit;
+use printer::Printer;
+use settings::Settings;
+
+/// What every command gets beside its own arguments.
+#[derive(Debug)]
+pub struct Context {
+    /// Resolved settings.
+    pub settings: Settings,
+    /// The only way to print.
+    pub printer: Printer,
+    /// The model inside the program, if it was built in.
+    pub embedded: Option<EmbeddedFiles>,
+}
+
+/// Runs the program and gives its exit code; errors are printed here and nowhere else.
+pub fn main(args: impl IntoIterator<Item = OsString>, embedded: Option<EmbeddedFiles>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are results, everything else is a usage error.
+            let code = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            let _ = error.print();
+            return code.into();
+        }
+    };
+    let printer = Printer::new(cli.global.quiet, cli.global.verbose);
+    printer.init_tracing();
+    let outcome = Settings::load(&cli.global).and_then(|settings| {
+        let context = Context { settings, printer, embedded };
+        dispatch(cli.command, &context)
+    });
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(error) => exit::report(&error, &printer).into(),
+    }
+}
+
+fn dispatch(command: Command, context: &Context) -> anyhow::Result<Exit> {
+    match command {
+        Command::Completions(args) => commands::completions::run(&args, context),
+    }
+}

@@ -1,0 +1,16 @@
+//! Models: manifests, cache, fetching, verification, and opening a directory as a translator.
+
+/// The files of the model that the program itself carries.
+///
+/// They are handed in by `main`, so that the library (and every test that links it) stays small.
+#[derive(Clone, Copy, Debug)]
+pub struct EmbeddedFiles {
+    /// Model id.
+    pub id: &'static str,
+    /// A GGUF file in parts that are cut at tensor boundaries.
+    pub weights: &'static [&'static [u8]],
+    /// `tokenizer.json` of the tokenizers library.
+    pub tokenizer: &'static [u8],
+    /// SHA-256 of the joined parts, in hex.
+    pub sha256: &'static str,
+}

@@ -1,0 +1,10 @@
+//! Article to article: what is translated, what is kept, what is checked.
+
+pub mod pipeline;
+pub mod translator;
+
+pub use pipeline::{
+    ArticleError, Counts, Flag, PipelineOptions, TranslatedArticle, TranslatedSegment, Translators,
+    Wrapped,
+};
+pub use translator::{Hypothesis, LineResult, ModelInfo, TranslateError, Translator};

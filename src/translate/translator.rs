@@ -1,0 +1,96 @@
+//! The one door to a translation model.
+
+use crate::decode::DecodeOptions;
+use crate::text::Direction;
+
+/// A target for one segment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hypothesis {
+    /// The target text.
+    pub text: String,
+    /// Target ids, as [`crate::decode::Decoded::ids`].
+    pub ids: Vec<u32>,
+    /// As [`crate::decode::Decoded::score`].
+    pub score: f32,
+    /// The limit of tokens ended the search, not EOS.
+    pub truncated: bool,
+}
+
+/// What a model made of one segment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LineResult {
+    /// Ids that the model read (prompt or source with its EOS).
+    pub source_ids: Vec<u32>,
+    /// Best first; at least one.
+    pub hypotheses: Vec<Hypothesis>,
+    /// The segment passed the model's limit and was wrapped and rejoined.
+    pub wrapped: bool,
+}
+
+/// Facts about an opened model that records and messages name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelInfo {
+    /// Manifest id or directory name (`tarjama-enar`, `firefox-en-ar`).
+    pub id: String,
+    /// Pinned revision, or the first 12 hex digits of the weights' SHA-256.
+    pub revision: String,
+    /// The embedded draft, whose output is flagged `draft_model`.
+    pub draft: bool,
+    /// Directions it translates.
+    pub directions: Vec<Direction>,
+}
+
+impl ModelInfo {
+    /// `ID@REVISION`, as records name it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}@{}", self.id, self.revision)
+    }
+}
+
+/// Why a model could not translate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TranslateError {
+    /// The model does not translate in this direction.
+    #[error("model {model} does not translate {direction}")]
+    Direction {
+        /// Model id.
+        model: String,
+        /// What was asked.
+        direction: Direction,
+    },
+    /// The engine failed on a batch.
+    #[error("model {model} failed: {message}")]
+    Engine {
+        /// Model id.
+        model: String,
+        /// What the engine said.
+        message: String,
+    },
+}
+
+/// A model that translates segments.
+///
+/// A result must not depend on the other segments of the call, nor on threads.
+pub trait Translator: Send + Sync {
+    /// What the model is.
+    fn info(&self) -> &ModelInfo;
+
+    /// Number of source tokens of `segment`, without prompt or markers: the unit of batch budgets.
+    fn source_tokens(&self, segment: &str, direction: Direction) -> usize;
+
+    /// Longest segment, in source tokens, that the model takes unsplit.
+    fn max_source_tokens(&self) -> usize;
+
+    /// Translates one batch on the calling thread; results in the order of `segments`.
+    ///
+    /// # Errors
+    /// When the direction is not the model's, or the engine fails.
+    fn translate_batch(
+        &self,
+        segments: &[&str],
+        direction: Direction,
+        options: &DecodeOptions,
+    ) -> Result<Vec<LineResult>, TranslateError>;
+}
