@@ -5,6 +5,7 @@ pub mod cli;
 pub mod decode;
 pub mod disk;
 pub mod engine;
+pub mod eval;
 pub mod formats;
 pub mod kernel;
 pub mod models;

@@ -8,7 +8,13 @@ use super::commands;
 
 /// Translates news articles between English and Arabic and summarises them, on your own machine.
 #[derive(Parser, Debug)]
-#[command(name = "tarjama", version, about, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    name = "tarjama",
+    version,
+    about,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
 pub struct Cli {
     /// Arguments of every command.
     #[command(flatten)]
@@ -37,7 +43,13 @@ pub struct GlobalArgs {
     #[arg(long, global = true, env = "TARJAMA_CACHE", value_name = "DIR")]
     pub cache: Option<PathBuf>,
     /// CPU kernels: auto, portable, avx2, avx512
-    #[arg(long, global = true, env = "TARJAMA_KERNELS", value_name = "NAME", hide = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "TARJAMA_KERNELS",
+        value_name = "NAME",
+        hide = true
+    )]
     pub kernels: Option<String>,
 }
 

@@ -64,7 +64,12 @@ pub struct Failure {
 impl Failure {
     /// A usage error with a way out.
     pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
-        Self { exit: Exit::Usage, message: message.into(), hint: Some(hint.into()) }.into()
+        Self {
+            exit: Exit::Usage,
+            message: message.into(),
+            hint: Some(hint.into()),
+        }
+        .into()
     }
 }
 
@@ -96,9 +101,11 @@ pub fn report(error: &anyhow::Error, printer: &Printer) -> Exit {
     if exit == Exit::Done {
         return exit;
     }
-    let hint = error
-        .chain()
-        .find_map(|cause| cause.downcast_ref::<Failure>().and_then(|f| f.hint.as_deref()));
+    let hint = error.chain().find_map(|cause| {
+        cause
+            .downcast_ref::<Failure>()
+            .and_then(|f| f.hint.as_deref())
+    });
     printer.error(error, hint);
     exit
 }

@@ -34,7 +34,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>, embedded: Option<EmbeddedF
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are results, everything else is a usage error.
-            let code = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            let code = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            };
             let _ = error.print();
             return code.into();
         }
@@ -42,7 +46,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>, embedded: Option<EmbeddedF
     let printer = Printer::new(cli.global.quiet, cli.global.verbose);
     printer.init_tracing();
     let outcome = Settings::load(&cli.global).and_then(|settings| {
-        let context = Context { settings, printer, embedded };
+        let context = Context {
+            settings,
+            printer,
+            embedded,
+        };
         dispatch(cli.command, &context)
     });
     match outcome {

@@ -17,7 +17,11 @@ impl Printer {
     #[must_use]
     pub fn new(quiet: bool, verbose: u8) -> Self {
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-        Self { quiet, verbose, colour: !no_colour && io::stderr().is_terminal() }
+        Self {
+            quiet,
+            verbose,
+            colour: !no_colour && io::stderr().is_terminal(),
+        }
     }
 
     /// Nothing but results is wanted.
@@ -75,8 +79,11 @@ impl Printer {
     /// An error with its causes and its way out.
     pub fn error(&self, error: &anyhow::Error, hint: Option<&str>) {
         let mut err = io::stderr().lock();
-        let (red, cyan, off) =
-            if self.colour { ("\x1b[1;31m", "\x1b[36m", "\x1b[0m") } else { ("", "", "") };
+        let (red, cyan, off) = if self.colour {
+            ("\x1b[1;31m", "\x1b[36m", "\x1b[0m")
+        } else {
+            ("", "", "")
+        };
         let _ = writeln!(err, "{red}error{off}: {error}");
         let mut last = error.to_string();
         for cause in error.chain().skip(1) {

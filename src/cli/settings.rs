@@ -57,11 +57,18 @@ impl Settings {
         };
         let threads = global.threads.or(file.threads);
         if threads == Some(0) {
-            return Err(Failure::usage("--threads 0 leaves nobody to work", "--threads 1 or more"));
+            return Err(Failure::usage(
+                "--threads 0 leaves nobody to work",
+                "--threads 1 or more",
+            ));
         }
         Ok(Self {
             threads,
-            cache: global.cache.clone().or_else(|| file.cache.clone()).or_else(default_cache),
+            cache: global
+                .cache
+                .clone()
+                .or_else(|| file.cache.clone())
+                .or_else(default_cache),
             kernels: global.kernels.clone().or_else(|| file.kernels.clone()),
             file,
         })
@@ -71,12 +78,18 @@ impl Settings {
 fn read(path: &Path) -> anyhow::Result<SettingsFile> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the settings file {}", path.display()))?;
-    toml::from_str(&text)
-        .map_err(|e| Failure::usage(format!("{}: {e}", path.display()), "mend or remove the file"))
+    toml::from_str(&text).map_err(|e| {
+        Failure::usage(
+            format!("{}: {e}", path.display()),
+            "mend or remove the file",
+        )
+    })
 }
 
 fn env_path(name: &str) -> Option<PathBuf> {
-    std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from)
+    std::env::var_os(name)
+        .filter(|v| !v.is_empty())
+        .map(PathBuf::from)
 }
 
 fn default_paths() -> Vec<PathBuf> {

@@ -146,7 +146,10 @@ impl Translators {
     /// The model of a direction.
     #[must_use]
     pub fn get(&self, direction: Direction) -> Option<&dyn Translator> {
-        self.0.iter().find(|m| m.info().directions.contains(&direction)).map(AsRef::as_ref)
+        self.0
+            .iter()
+            .find(|m| m.info().directions.contains(&direction))
+            .map(AsRef::as_ref)
     }
 
     /// All of them, in order.

@@ -2,9 +2,9 @@
 
 use clap::{Args, CommandFactory};
 
+use crate::cli::Context;
 use crate::cli::args::Cli;
 use crate::cli::exit::Exit;
-use crate::cli::Context;
 
 /// Arguments of `completions`.
 #[derive(Args, Debug)]

@@ -1,0 +1,3 @@
+//! Measures of quality.
+
+pub mod rouge;
