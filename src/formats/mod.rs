@@ -1,1 +1,4 @@
 //! (see ARCHITECTURE.md)
+
+pub mod lexical;
+pub mod marian_bin;

@@ -1,1 +1,5 @@
 //! (see ARCHITECTURE.md)
+
+mod charsmap;
+mod protobuf;
+pub mod spm;
