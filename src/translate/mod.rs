@@ -1,6 +1,9 @@
 //! Article to article: what is translated, what is kept, what is checked.
 
+pub mod checks;
+pub mod numbers;
 pub mod pipeline;
+pub mod spans;
 pub mod translator;
 
 pub use pipeline::{

@@ -1,3 +1,4 @@
 //! End-to-end tests, a module an area.
 
 mod firefox;
+mod guards;
