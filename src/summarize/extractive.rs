@@ -1,9 +1,19 @@
 //! The extractive summariser: a linear score of each sentence, then a greedy choice against
 //! repetition (maximal marginal relevance).
 //!
-//! Features, each 0 to 1: position (`1 / (1 + rank)` among what may be chosen), centrality,
-//! likeness to the opening sentence, length, share of words with digits, and whether it is a
-//! quotation or leans on the sentence before it.
+//! Features: whether it opens the article, position (`1 / (1 + rank)` among what may be chosen),
+//! centrality, likeness to the opening sentence, length, shortness, and whether it is a quotation
+//! or leans on the sentence before it.
+//!
+//! The weights were found by coordinate ascent on the mean of ROUGE-1, -2 and -L (F1) for one, two
+//! and three sentences, English and Arabic together, on half of a corpus of agency articles with
+//! abstractive summaries, then rounded. No feature told the articles apart whose opening sentence
+//! is not the best single one, so the opening is always taken: one sentence equals the lead. F1
+//! alone would pull the weight of length to twice what it is here: shorter sentences, and up to a
+//! tenth of the recall lost. It is held where, at equal numbers of words, summary and lead do not
+//! measurably differ; so most of the gain over the lead for two and three sentences is that the
+//! same is said in fewer words. Shortness and leaning are held for the reader's sake (no "The
+//! puzzle was how it got there."). `tests/it/summaries.rs` measures all this on the other half.
 //!
 //! Centrality is the mean tf-idf cosine to all sentences of the article over light stems (LexRank
 //! after one step from the uniform start). As vectors have unit length the sum of cosines is one
@@ -21,25 +31,27 @@ use crate::text::{Lang, terms};
 /// Weights of the features.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Weights {
+    first: f64,
     position: f64,
     centrality: f64,
     opening: f64,
     length: f64,
-    numbers: f64,
+    shortness: f64,
     quotation: f64,
     leaning: f64,
     redundancy: f64,
 }
 
 const WEIGHTS: Weights = Weights {
+    first: 2.0,
     position: 1.0,
-    centrality: 0.5,
-    opening: 0.2,
-    length: 0.3,
-    numbers: 0.2,
-    quotation: -0.3,
+    centrality: 0.8,
+    opening: 0.3,
+    length: -0.6,
+    shortness: -0.5,
+    quotation: -0.15,
     leaning: -0.1,
-    redundancy: 0.3,
+    redundancy: 1.0,
 };
 
 /// Likeness from which a sentence repeats another: it is taken only when nothing else is left.
@@ -47,8 +59,12 @@ const REPEATED: f64 = 0.85;
 /// More than all features together.
 const NEVER: f64 = 100.0;
 
-/// Words of a sentence that is long enough to carry the news.
-const FULL_LENGTH: f64 = 25.0;
+/// Words of a usual sentence, the unit of length.
+const USUAL_WORDS: f64 = 25.0;
+/// Longer sentences are not judged worse.
+const LONGEST_WORDS: f64 = 50.0;
+/// Words below which a sentence seldom stands alone.
+const SHORT_WORDS: f64 = 12.0;
 
 /// Chooses sentences by position, centrality and form; the same for English and Arabic.
 #[derive(Clone, Debug)]
@@ -122,13 +138,14 @@ impl Extractive {
                 } else {
                     vectors[i].dot(&vectors[0].0)
                 };
-                w.position / (1.0 + count(i))
+                w.first * flag(i == 0)
+                    + w.position / (1.0 + count(i))
                     + w.centrality * degrees[i] / top
                     + w.opening * opening
-                    + w.length * (form.words / FULL_LENGTH).min(1.0)
-                    + w.numbers * form.numbers
-                    + w.quotation * f64::from(u8::from(form.quotation))
-                    + w.leaning * f64::from(u8::from(form.leaning))
+                    + w.length * form.words.min(LONGEST_WORDS) / USUAL_WORDS
+                    + w.shortness * (1.0 - form.words / SHORT_WORDS).max(0.0)
+                    + w.quotation * flag(form.quotation)
+                    + w.leaning * flag(form.leaning)
             })
             .collect()
     }
@@ -140,6 +157,10 @@ impl Extractive {
 )]
 fn count(n: usize) -> f64 {
     n as f64
+}
+
+fn flag(is: bool) -> f64 {
+    f64::from(u8::from(is))
 }
 
 /// Indices of what may be chosen; when that is nothing, of whatever has words.
@@ -251,8 +272,6 @@ const LEANING: &[&str] = &[
 /// The form of one sentence.
 struct Form {
     words: f64,
-    /// Share of words with a digit.
-    numbers: f64,
     quotation: bool,
     leaning: bool,
 }
@@ -260,14 +279,8 @@ struct Form {
 impl Form {
     fn of(text: &str, lang: Lang) -> Self {
         let words = terms::words(text, lang);
-        let total = count(words.len()).max(1.0);
-        let digits = words
-            .iter()
-            .filter(|w| w.chars().any(char::is_numeric))
-            .count();
         Self {
             words: count(words.len()),
-            numbers: count(digits) / total,
             quotation: text.contains(['"', '“', '”', '«', '»']),
             leaning: words.first().is_some_and(|w| LEANING.contains(&w.as_str())),
         }

@@ -2,3 +2,4 @@
 
 mod firefox;
 mod guards;
+mod summaries;
