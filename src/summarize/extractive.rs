@@ -175,7 +175,8 @@ fn candidates(sentences: &[Sentence<'_>]) -> Vec<usize> {
             listing = leads_in;
         }
         let prose = matches!(sentence.kind, BlockKind::Paragraph | BlockKind::ListItem);
-        if prose && !leads_in && !(item && listing) && !is_boilerplate(text) {
+        let listed = item && listing;
+        if prose && !leads_in && !listed && !is_boilerplate(text) {
             content.push(i);
         }
     }
