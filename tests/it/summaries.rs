@@ -23,15 +23,15 @@ struct Case {
 fn cases(lang: Lang) -> Option<Vec<Case>> {
     let folder = PathBuf::from(std::env::var_os("TARJAMA_SHARED")?);
     let path = folder.join("models/train/agency.jsonl");
-    let text = std::fs::read_to_string(&path).unwrap();
+    let text = std::fs::read_to_string(&path).expect("the corpus is readable");
     let articles = text
         .lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("a line is JSON"));
     let all = articles.filter_map(|article| {
         let reference = article[format!("summary_{lang}")].as_str()?.to_owned();
-        let sentences = article["sentences"].as_array().unwrap().iter();
+        let sentences = article["sentences"].as_array().expect("sentences").iter();
         let sentences = sentences
-            .map(|s| s[lang.code()].as_str().unwrap().to_owned())
+            .map(|s| s[lang.code()].as_str().expect("a text").to_owned())
             .collect();
         Some(Case {
             sentences,
