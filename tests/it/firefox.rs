@@ -4,7 +4,10 @@
 
 use std::path::PathBuf;
 
+use tarjama::decode::DecodeOptions;
+use tarjama::text::{Direction, Lang};
 use tarjama::tokenize::spm::Spm;
+use tarjama::translate::{FirefoxTranslator, Translator};
 
 fn folders() -> Option<(PathBuf, PathBuf)> {
     let models = PathBuf::from(std::env::var_os("TARJAMA_PEERS")?).join("firefox/models");
@@ -47,4 +50,49 @@ fn tokenizer_ids_are_sentencepieces() {
             lines.lines().count()
         );
     }
+}
+
+/// Lines whose translations differ from bergamot's, of the first `count`.
+fn differing(direction: &str, from: Lang, to: Lang, source: &str, target: &str) {
+    let Some((models, goldens)) = folders() else {
+        return;
+    };
+    let model = FirefoxTranslator::open(&models.join(direction), from, to).unwrap();
+    let count = std::env::var("TARJAMA_LINES")
+        .ok()
+        .map_or(300, |n| n.parse().unwrap());
+    let sources = std::fs::read_to_string(goldens.join(source)).unwrap();
+    let targets = std::fs::read_to_string(goldens.join(target)).unwrap();
+    let sources: Vec<&str> = sources.lines().take(count).collect();
+    let mut wrong = 0;
+    let mut wanted = targets.lines();
+    for batch in sources.chunks(16) {
+        let options = DecodeOptions::default();
+        let results = model
+            .translate_batch(batch, Direction { from, to }, &options)
+            .unwrap();
+        for (result, source) in results.iter().zip(batch) {
+            let (got, wanted) = (&result.hypotheses[0].text, wanted.next().unwrap());
+            if got != wanted {
+                wrong += 1;
+                eprintln!("{source}\n  bergamot {wanted}\n  tarjama  {got}");
+            }
+        }
+    }
+    eprintln!("{direction}: {wrong} of {} lines differ", sources.len());
+    assert!(
+        wrong * 100 <= sources.len(),
+        "{direction}: {wrong} of {} lines differ",
+        sources.len()
+    );
+}
+
+#[test]
+fn english_to_portuguese_is_bergamots() {
+    differing("enpt", Lang::EN, Lang::PT, "en.txt", "en.pt.txt");
+}
+
+#[test]
+fn portuguese_to_english_is_bergamots() {
+    differing("pten", Lang::PT, Lang::EN, "en.pt.txt", "pt.en.txt");
 }

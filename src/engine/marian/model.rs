@@ -1,0 +1,213 @@
+//! A model in memory: reading its tensors, encoding sources, one decoder step.
+
+use crate::formats::lexical::Lexicon;
+use crate::formats::marian_bin::{FormatError, MarianFile};
+
+use super::Config;
+use super::int8::{Scales, Weights, select};
+use super::layers::{Attention, FeedForward, Memory, Ssru};
+
+/// Why a model could not be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// The file is damaged.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// The model is of a kind that the engine lacks.
+    #[error("this kind of model is not supported: {0}")]
+    Unsupported(String),
+    /// A tensor has not the shape that the configuration asks for.
+    #[error("tensor {0} has not the shape that the model's configuration asks for")]
+    Shape(String),
+}
+
+struct EncoderLayer {
+    attention: Attention,
+    ffn: FeedForward,
+}
+
+struct DecoderLayer {
+    ssru: Ssru,
+    attention: Attention,
+    ffn: FeedForward,
+}
+
+/// A loaded model, ready to translate ids.
+pub struct MarianModel {
+    config: Config,
+    /// Source embeddings where they are not the target's.
+    source_table: Option<Weights>,
+    target_table: Weights,
+    output: Scales,
+    encoder: Vec<EncoderLayer>,
+    decoder: Vec<DecoderLayer>,
+    /// Rates of the position signal, half a width of them.
+    rates: Vec<f32>,
+    pub(super) lexicon: Option<Lexicon>,
+}
+
+impl MarianModel {
+    /// Reads a model file and, where there is one, its lexical shortlist.
+    ///
+    /// # Errors
+    /// When a file is damaged, or the model of a kind that the engine lacks.
+    pub fn load(model: &[u8], lexicon: Option<&[u8]>) -> Result<Self, ModelError> {
+        let file = MarianFile::parse(model)?;
+        let text = String::from_utf8_lossy(file.require("special:model.yml")?.data);
+        let config = Config::parse(&text)?;
+        let lexicon = lexicon
+            .map(|bytes| Lexicon::parse(bytes, config.vocabularies[1]))
+            .transpose()?;
+        let table = |name: &str, size: usize| -> Result<Weights, ModelError> {
+            let table = Weights::new(file.require(name)?, true)?;
+            if table.width != config.dim || table.outputs != size {
+                return Err(ModelError::Shape(name.to_owned()));
+            }
+            Ok(table)
+        };
+        let target_table = table(config.target_table, config.vocabularies[1])?;
+        let source_table = if config.source_table == config.target_table {
+            if config.vocabularies[0] != config.vocabularies[1] {
+                return Err(ModelError::Shape(config.source_table.to_owned()));
+            }
+            None
+        } else {
+            Some(table(config.source_table, config.vocabularies[0])?)
+        };
+        let table_alpha = format!("{}_QuantMultA", config.target_table);
+        let output = Scales::new(
+            &file,
+            &target_table,
+            config.output_bias.then_some("decoder_ff_logit_out_b"),
+            &["none_QuantMultA", &table_alpha],
+        )?;
+        let (dim, heads) = (config.dim, config.heads);
+        let ffn =
+            |prefix: String, depth| FeedForward::new(&file, &prefix, dim, depth, config.activation);
+        let encoder = (1..=config.encoder_depth)
+            .map(|i| {
+                Ok(EncoderLayer {
+                    attention: Attention::new(&file, &format!("encoder_l{i}_self"), dim, heads)?,
+                    ffn: ffn(format!("encoder_l{i}_ffn"), config.encoder_ffn_depth)?,
+                })
+            })
+            .collect::<Result<_, ModelError>>()?;
+        let decoder = (1..=config.decoder_depth)
+            .map(|i| {
+                Ok(DecoderLayer {
+                    ssru: Ssru::new(&file, &format!("decoder_l{i}_rnn"), dim)?,
+                    attention: Attention::new(&file, &format!("decoder_l{i}_context"), dim, heads)?,
+                    ffn: ffn(format!("decoder_l{i}_ffn"), config.decoder_ffn_depth)?,
+                })
+            })
+            .collect::<Result<_, ModelError>>()?;
+        let half = dim / 2;
+        let step = 10_000f32.ln() / (half as f32 - 1.0);
+        let rates = (0..half).map(|i| (i as f32 * -step).exp()).collect();
+        Ok(Self {
+            source_table,
+            target_table,
+            output,
+            encoder,
+            decoder,
+            rates,
+            lexicon,
+            config,
+        })
+    }
+
+    /// The model's shape.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn add_position(&self, position: usize, row: &mut [f32]) {
+        let (sines, cosines) = row.split_at_mut(self.rates.len());
+        for ((sine, cosine), rate) in sines.iter_mut().zip(cosines).zip(&self.rates) {
+            let angle = position as f32 * rate;
+            *sine += angle.sin();
+            *cosine += angle.cos();
+        }
+    }
+
+    fn embed(&self, table: &Weights, id: u32, row: &mut [f32]) {
+        table.dequantise(id as usize, (self.config.dim as f32).sqrt(), row);
+    }
+
+    /// Encodes sources (ids with their EOS); all ids must be of the source vocabulary.
+    pub(super) fn encode(&self, sources: &[&[u32]]) -> Encoded {
+        let dim = self.config.dim;
+        let table = self.source_table.as_ref().unwrap_or(&self.target_table);
+        let total = sources.iter().map(|s| s.len()).sum::<usize>();
+        let mut rows = vec![0.0; total * dim];
+        let mut spans = Vec::with_capacity(sources.len());
+        let mut row_spans = Vec::with_capacity(total);
+        let mut slots = rows.chunks_exact_mut(dim);
+        let mut start = 0;
+        for source in sources {
+            let span = [start, start + source.len()];
+            for ((position, &id), row) in source.iter().enumerate().zip(&mut slots) {
+                self.embed(table, id, row);
+                self.add_position(position, row);
+                row_spans.push(span);
+            }
+            spans.push(span);
+            start = span[1];
+        }
+        for layer in &self.encoder {
+            let memory = layer.attention.memory(&rows);
+            layer.attention.apply(&mut rows, &memory, &row_spans);
+            layer.ffn.apply(&mut rows);
+        }
+        let memories = self
+            .decoder
+            .iter()
+            .map(|l| l.attention.memory(&rows))
+            .collect();
+        Encoded { spans, memories }
+    }
+
+    /// Fresh decoder states of `rows` targets.
+    pub(super) fn start(&self, rows: usize) -> Vec<Vec<f32>> {
+        vec![vec![0.0; rows * self.config.dim]; self.decoder.len()]
+    }
+
+    /// One step: the last ids of the targets (none at the start) and the spans of their sources
+    /// in `encoded` give rows for [`MarianModel::logits`].
+    pub(super) fn step(
+        &self,
+        encoded: &Encoded,
+        spans: &[[usize; 2]],
+        last: Option<&[u32]>,
+        position: usize,
+        states: &mut [Vec<f32>],
+    ) -> Vec<f32> {
+        let dim = self.config.dim;
+        let mut rows = vec![0.0; spans.len() * dim];
+        for (at, row) in rows.chunks_exact_mut(dim).enumerate() {
+            if let Some(last) = last {
+                self.embed(&self.target_table, last[at], row);
+            }
+            self.add_position(position, row);
+        }
+        for ((layer, memory), state) in self.decoder.iter().zip(&encoded.memories).zip(states) {
+            layer.ssru.apply(&mut rows, state);
+            layer.attention.apply(&mut rows, memory, spans);
+            layer.ffn.apply(&mut rows);
+        }
+        rows
+    }
+
+    /// Scores of `candidates` for one row of [`MarianModel::step`].
+    pub(super) fn logits(&self, row: &[f32], candidates: &[u32], out: &mut Vec<f32>) {
+        select(&self.target_table, &self.output, row, candidates, out);
+    }
+}
+
+/// Encoded sources: where each lies, and what each decoder layer attends to.
+pub(super) struct Encoded {
+    pub(super) spans: Vec<[usize; 2]>,
+    memories: Vec<Memory>,
+}

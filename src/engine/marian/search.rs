@@ -1,0 +1,203 @@
+//! Greedy search over a batch, with a shortlist of candidates for each source alone.
+
+use crate::decode::{DecodeOptions, Decoded};
+
+use super::MarianModel;
+
+/// Targets are at most this many times as long as their sources, as Firefox's configuration says.
+const MAX_LENGTH_FACTOR: f32 = 2.5;
+/// Shortlists are filled up to a multiple of this, as Marian does.
+const SHORTLIST_MULTIPLE: usize = 8;
+
+/// Ids of a vocabulary that the search must know.
+#[derive(Clone, Copy, Debug)]
+pub struct SpecialIds {
+    /// End of sentence.
+    pub eos: u32,
+    /// Unknown piece, which is never written.
+    pub unknown: u32,
+    /// Source and target share one vocabulary, so source pieces may be copied.
+    pub shared: bool,
+}
+
+struct Target {
+    index: usize,
+    span: [usize; 2],
+    candidates: Vec<u32>,
+    limit: usize,
+    ids: Vec<u32>,
+    sum: f32,
+}
+
+impl MarianModel {
+    /// The candidates of one source, ascending.
+    fn candidates(&self, source: &[u32], special: SpecialIds) -> Vec<u32> {
+        let size = self.config().vocabularies[1];
+        let Some(lexicon) = &self.lexicon else {
+            return (0u32..).take(size).collect();
+        };
+        let mut chosen = vec![false; size];
+        for slot in chosen.iter_mut().take(lexicon.frequent()) {
+            *slot = true;
+        }
+        for &id in source {
+            if special.shared
+                && let Some(slot) = chosen.get_mut(id as usize)
+            {
+                *slot = true;
+            }
+            for &target in lexicon.targets(id) {
+                chosen[target as usize] = true;
+            }
+        }
+        if let Some(slot) = chosen.get_mut(special.eos as usize) {
+            *slot = true;
+        }
+        let mut count = chosen.iter().filter(|&&c| c).count();
+        for slot in chosen.iter_mut().skip(lexicon.frequent()) {
+            if count % SHORTLIST_MULTIPLE == 0 {
+                break;
+            }
+            if !*slot {
+                *slot = true;
+                count += 1;
+            }
+        }
+        (0u32..)
+            .zip(chosen)
+            .filter(|(_, c)| *c)
+            .map(|(id, _)| id)
+            .collect()
+    }
+
+    /// Translates sources (ids that end with EOS) greedily; results in their order.
+    ///
+    /// Ids outside the source vocabulary count as unknown.
+    #[must_use]
+    pub fn greedy(
+        &self,
+        sources: &[&[u32]],
+        special: SpecialIds,
+        options: &DecodeOptions,
+    ) -> Vec<Decoded> {
+        let size = self.config().vocabularies[0];
+        let sources: Vec<Vec<u32>> = sources
+            .iter()
+            .map(|s| {
+                s.iter()
+                    .map(|&id| {
+                        if (id as usize) < size {
+                            id
+                        } else {
+                            special.unknown
+                        }
+                    })
+                    .collect()
+            })
+            .collect();
+        let views: Vec<&[u32]> = sources.iter().map(Vec::as_slice).collect();
+        let encoded = self.encode(&views);
+        let mut active: Vec<Target> = views
+            .iter()
+            .zip(&encoded.spans)
+            .enumerate()
+            .map(|(index, (source, &span))| Target {
+                index,
+                span,
+                candidates: self.candidates(source, special),
+                limit: options
+                    .max_new_tokens
+                    .unwrap_or_else(|| (source.len() as f32 * MAX_LENGTH_FACTOR).ceil() as usize),
+                ids: Vec::new(),
+                sum: 0.0,
+            })
+            .collect();
+        let mut done: Vec<Option<Decoded>> = vec![None; active.len()];
+        let mut states = self.start(active.len());
+        let mut last: Option<Vec<u32>> = None;
+        let dim = self.config().dim;
+        let mut logits = Vec::new();
+        let mut position = 0;
+        while !active.is_empty() {
+            let spans: Vec<[usize; 2]> = active.iter().map(|t| t.span).collect();
+            let rows = self.step(&encoded, &spans, last.as_deref(), position, &mut states);
+            position += 1;
+            let mut kept = Vec::with_capacity(active.len());
+            for (target, row) in active.iter_mut().zip(rows.chunks_exact(dim)) {
+                self.logits(row, &target.candidates, &mut logits);
+                target.choose(&logits, special, options);
+                let ended = target.ids.last() == Some(&special.eos);
+                let full = target.ids.len() >= target.limit;
+                if ended || full {
+                    done[target.index] = Some(Decoded {
+                        score: target.sum / target.ids.len().max(1) as f32,
+                        ids: std::mem::take(&mut target.ids),
+                        truncated: !ended,
+                    });
+                }
+                kept.push(!(ended || full));
+            }
+            if kept.contains(&false) {
+                for state in &mut states {
+                    let rows = state.chunks_exact(dim).zip(&kept).filter(|(_, k)| **k);
+                    *state = rows.flat_map(|(row, _)| row.iter().copied()).collect();
+                }
+                let mut keep = kept.iter();
+                active.retain(|_| keep.next() == Some(&true));
+            }
+            last = Some(
+                active
+                    .iter()
+                    .filter_map(|t| t.ids.last().copied())
+                    .collect(),
+            );
+        }
+        done.into_iter().flatten().collect()
+    }
+}
+
+impl Target {
+    /// Appends the best candidate that the options allow.
+    fn choose(&mut self, logits: &[f32], special: SpecialIds, options: &DecodeOptions) {
+        let early = self.ids.len() < options.min_new_tokens;
+        let mut best: Option<(f32, u32)> = None;
+        for (&id, &logit) in self.candidates.iter().zip(logits) {
+            let barred = id == special.unknown
+                || (early && id == special.eos)
+                || best.is_some_and(|(score, _)| logit <= score)
+                || repeats(&self.ids, id, options.no_repeat_ngram);
+            if !barred {
+                best = Some((logit, id));
+            }
+        }
+        let (logit, id) = best.unwrap_or((f32::NEG_INFINITY, special.eos));
+        let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let total: f32 = logits.iter().map(|l| (l - max).exp()).sum();
+        self.sum += logit - max - total.ln();
+        self.ids.push(id);
+    }
+}
+
+/// `id` would end an n-gram that `ids` has already.
+fn repeats(ids: &[u32], id: u32, n: usize) -> bool {
+    if n == 0 || ids.len() < n {
+        return false;
+    }
+    let head = &ids[ids.len() + 1 - n..];
+    ids.windows(n)
+        .any(|window| window[..n - 1] == *head && window[n - 1] == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fails_when_an_ngram_comes_twice() {
+        assert!(repeats(&[1, 2, 3, 1, 2], 3, 3));
+        assert!(!repeats(&[1, 2, 3, 1, 2], 4, 3));
+        assert!(repeats(&[5], 5, 1));
+        assert!(!repeats(&[1, 2], 3, 3));
+        assert!(!repeats(&[5, 5], 5, 0));
+    }
+}
