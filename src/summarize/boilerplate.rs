@@ -6,10 +6,14 @@ use crate::text::{Lang, arabic};
 const OPENINGS: &[&str] = &[
     "also read",
     "click here",
-    "copyright",
+    "copyright (c)",
+    "copyright ©",
     "editing by",
     "follow us",
-    "for more",
+    "for more details",
+    "for more information",
+    "for more news",
+    "for more on",
     "photo:",
     "read also",
     "read more",
@@ -21,7 +25,9 @@ const OPENINGS: &[&str] = &[
     "subscribe",
     "watch also",
     "©",
-    "اشترك",
+    "اشترك الان",
+    "اشترك في النشره",
+    "اشتركوا",
     "اقرا ايضا",
     "اقرا المزيد",
     "اقراوا ايضا",
@@ -31,10 +37,13 @@ const OPENINGS: &[&str] = &[
     "تابعونا",
     "تحرير:",
     "حقوق النشر",
+    "شارك الخبر",
+    "شارك المقال",
+    "شارك هذا",
     "شاهد ايضا",
-    "شارك",
     "طالع ايضا",
-    "لمتابعه",
+    "لمتابعه اخر",
+    "لمتابعه المزيد",
     "للمزيد",
 ];
 
@@ -50,7 +59,10 @@ const MIN_WORDS: usize = 4;
 pub fn is_boilerplate(text: &str) -> bool {
     let folded = arabic::normalize(text).to_lowercase();
     let folded = folded.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '©');
-    OPENINGS
+    let year = folded
+        .strip_prefix("copyright ")
+        .is_some_and(|r| r.starts_with(char::is_numeric));
+    year || OPENINGS
         .iter()
         .any(|opening| starts_with_word(folded, opening))
         || ANYWHERE.iter().any(|phrase| folded.contains(phrase))
@@ -73,50 +85,65 @@ const DATELINE_WORDS: usize = 7;
 /// The text after a dateline (`BASRA (Agencies) - `, `بغداد/ `), or the text as it is.
 #[must_use]
 pub fn strip_dateline(text: &str, lang: Lang) -> &str {
+    let (mark, rest) = after_dateline(text, lang);
+    // `Baghdad/ Agency Name - `: the place, then who reports.
+    if mark == Some("/") {
+        after_dateline(rest, lang).1
+    } else {
+        rest
+    }
+}
+
+/// The mark that ends the dateline and what follows it.
+fn after_dateline(text: &str, lang: Lang) -> (Option<&str>, &str) {
     for (at, mark) in text.match_indices(['-', '–', '—', '/', ':']) {
         let (head, tail) = (&text[..at], &text[at + mark.len()..]);
         if head.split_whitespace().count() > DATELINE_WORDS {
             break;
         }
-        // A dash inside a word or number is none; a colon ends a dateline only after a place in
-        // brackets or capitals.
+        // A dash inside a word or number is none.
         let spaced = tail.starts_with(char::is_whitespace)
             && (mark == "/" || mark == ":" || head.ends_with(char::is_whitespace));
-        let strict = mark == ":";
-        if spaced && is_dateline(head, lang, strict) && tail.split_whitespace().nth(2).is_some() {
-            return tail.trim_start();
+        let tail = tail.trim_start();
+        let goes_on = tail.split_whitespace().nth(2).is_some();
+        if spaced && goes_on && is_dateline(head.trim(), mark, tail, lang) {
+            return (Some(mark), tail);
         }
     }
-    text
+    (None, text)
 }
 
-fn is_dateline(head: &str, lang: Lang, strict: bool) -> bool {
-    let head = head.trim();
-    if head.is_empty() || head.contains(['"', '«', '“', '.', '!', '?', '؟']) && lang == Lang::AR
-    {
+fn is_dateline(head: &str, mark: &str, tail: &str, lang: Lang) -> bool {
+    const QUOTES: [char; 3] = ['"', '«', '“'];
+    let mut words = head
+        .split_whitespace()
+        .filter(|w| w.chars().any(char::is_alphabetic));
+    let closed = head.ends_with(')');
+    if head.contains(QUOTES) || words.clone().next().is_none() {
         return false;
     }
-    let closed = head.ends_with(')');
-    let words = || {
-        head.split_whitespace()
-            .filter(|w| w.chars().any(char::is_alphabetic))
-    };
-    if strict && !closed && !words().all(|w| w.chars().all(|c| !c.is_lowercase())) {
-        return false;
+    if mark == ":" {
+        // A speaker and what he says look the same but for an age or a quotation mark.
+        let speech = tail.starts_with(QUOTES) || head.chars().any(char::is_numeric);
+        if speech || !closed && (lang == Lang::AR || head.chars().any(char::is_lowercase)) {
+            return false;
+        }
     }
     if lang == Lang::AR {
-        return !strict && words().count() <= 4 || closed;
+        return closed || words.count() <= 3;
     }
     let mut bracket = false;
-    words().count() > 0
-        && words().all(|word| {
-            bracket |= word.starts_with('(');
-            let inside = bracket;
-            bracket &= !word.contains(')');
-            let first = word.chars().find(|c| c.is_alphabetic());
-            let small = ["of", "the", "and", "al", "el"].contains(&word);
-            inside || small || first.is_some_and(|c| !c.is_lowercase()) || word.starts_with("al-")
-        })
+    words.all(|word| {
+        bracket |= word.starts_with('(');
+        let inside = bracket;
+        bracket &= !word.contains(')');
+        let small = ["of", "the", "and", "al", "el", "date"].contains(&word);
+        let first = word
+            .trim_start_matches("al-")
+            .chars()
+            .find(|c| c.is_alphabetic());
+        inside || small || first.is_some_and(|c| !c.is_lowercase())
+    })
 }
 
 #[cfg(test)]
@@ -141,6 +168,9 @@ mod tests {
     fn keeps_news_in() {
         for text in [
             "Sourcewater companies reported a loss of 3 million dollars.",
+            "For more than a month gunmen have blocked the terminal.",
+            "Copyright law was changed by parliament.",
+            "شارك أربعة عشر فريقا وطنيا في التمرين",
             "Copyrighted works were seized by police.",
             "وأضافت الوكالة أن شرطة البصرة ضبطت المواد",
         ] {
@@ -170,6 +200,21 @@ mod tests {
                 "The second-largest city - Basra - is dry.",
                 Lang::EN,
                 "The second-largest city - Basra - is dry.",
+            ),
+            (
+                " date 2024-07-22 Shafaq News/ On Monday, ministers met.",
+                Lang::EN,
+                "On Monday, ministers met.",
+            ),
+            (
+                "Baghdad/ Rafidain Today - The House of Representatives met.",
+                Lang::EN,
+                "The House of Representatives met.",
+            ),
+            (
+                "وقال مليح (71 عاما): هذا كلام طويل",
+                Lang::AR,
+                "وقال مليح (71 عاما): هذا كلام طويل",
             ),
             (
                 "The minister said: we go on now.",
