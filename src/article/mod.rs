@@ -2,7 +2,16 @@
 //!
 //! An [`Article`] keeps the exact bytes of its text: joining its blocks gives the text back.
 
+pub mod encoding;
+pub mod header;
+pub mod html;
+pub mod jsonl;
+pub mod plain;
+
+use std::path::Path;
+
 use crate::text::Lang;
+pub use encoding::DecodeError;
 
 /// One news text.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +32,31 @@ pub struct Article {
     pub extra: serde_json::Map<String, serde_json::Value>,
     /// The bytes were not UTF-8 and have been recoded.
     pub recoded: bool,
+}
+
+/// Reads the bytes of a text or HTML file into an article; the name's extension tells HTML and
+/// Markdown from plain text.
+///
+/// # Errors
+/// When the bytes are no text.
+pub fn read_bytes(name: &str, bytes: &[u8]) -> Result<Article, DecodeError> {
+    let extension = Path::new(name)
+        .extension()
+        .and_then(|e| e.to_str())
+        .unwrap_or_default();
+    let extension = extension.to_ascii_lowercase();
+    let is_html = matches!(extension.as_str(), "html" | "htm" | "xhtml");
+    let (text, recoded) = if is_html {
+        encoding::decode_html(bytes)?
+    } else {
+        encoding::decode(bytes)?
+    };
+    let article = if is_html {
+        html::parse(&text)
+    } else {
+        plain::parse(&text, matches!(extension.as_str(), "md" | "markdown"))
+    };
+    Ok(Article { recoded, ..article })
 }
 
 /// What a [`Block`] is.

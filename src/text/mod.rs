@@ -4,6 +4,10 @@
 pub mod arabic;
 pub mod english;
 pub mod lang;
+pub mod segment;
+mod split;
 pub mod terms;
 
-pub use lang::{Direction, Lang};
+pub use lang::{Direction, Lang, detect};
+pub use segment::segments;
+pub use split::split_long;

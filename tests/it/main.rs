@@ -2,4 +2,5 @@
 
 mod firefox;
 mod guards;
+mod segmentation;
 mod summaries;
