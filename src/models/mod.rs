@@ -1,5 +1,15 @@
 //! Models: manifests, cache, fetching, verification, and opening a directory as a translator.
 
+pub mod bundle;
+pub mod family;
+pub mod fetch;
+mod http;
+pub mod manifest;
+mod sources;
+pub mod store;
+pub mod verify;
+mod wheel;
+
 /// The files of the model that the program itself carries.
 ///
 /// They are handed in by `main`, so that the library (and every test that links it) stays small.
