@@ -1,12 +1,18 @@
 //! Article to article: what is translated, what is kept, what is checked.
 
+mod articles;
+mod batch;
 pub mod checks;
+mod layout;
 pub mod numbers;
 pub mod pipeline;
 pub mod seq2seq;
+mod recase;
+mod solve;
 pub mod spans;
 pub mod translator;
 
+pub use articles::{translate_articles, translate_lines_guarded};
 pub use pipeline::{
     ArticleError, Counts, Flag, PipelineOptions, TranslatedArticle, TranslatedSegment, Translators,
     Wrapped,

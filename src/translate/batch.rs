@@ -1,0 +1,202 @@
+//! Texts to answers: each text once, batches of like length within a token budget, on a pool.
+//!
+//! A batch costs its longest text times its rows. When there are few texts the budget shrinks, so
+//! that every thread has a batch. A batch that fails is asked again row by row: one bad text fails
+//! alone, whatever it was batched with.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use super::pipeline::{ArticleError, Translators};
+use super::translator::{LineResult, TranslateError, Translator};
+use crate::decode::DecodeOptions;
+use crate::text::Direction;
+
+/// How to ask: the models, the budget and the threads, which never change an answer.
+#[derive(Clone, Copy)]
+pub(super) struct Desk<'a> {
+    pub(super) models: &'a Translators,
+    pub(super) batch_tokens: usize,
+    pub(super) pool: &'a rayon::ThreadPool,
+}
+
+/// What a model made of one text.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) text: String,
+    pub(super) score: f32,
+    pub(super) truncated: bool,
+    pub(super) wrapped: bool,
+    pub(super) source_tokens: usize,
+    pub(super) target_tokens: usize,
+}
+
+/// Why a text has no answer; as [`ArticleError`], but several articles may share it.
+#[derive(Clone, Debug)]
+pub(super) enum Failure {
+    NoModel(Direction),
+    Direction { model: String, direction: Direction },
+    Engine { model: String, message: String },
+}
+
+impl From<Failure> for ArticleError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::NoModel(direction) => Self::UnsupportedLanguage(direction),
+            Failure::Direction { model, direction } => {
+                Self::Engine(TranslateError::Direction { model, direction })
+            }
+            Failure::Engine { model, message } => {
+                Self::Engine(TranslateError::Engine { model, message })
+            }
+        }
+    }
+}
+
+impl From<TranslateError> for Failure {
+    fn from(error: TranslateError) -> Self {
+        match error {
+            TranslateError::Direction { model, direction } => Self::Direction { model, direction },
+            TranslateError::Engine { model, message } => Self::Engine { model, message },
+        }
+    }
+}
+
+/// One text with its direction.
+pub(super) type Request = (Direction, String);
+
+/// The answers to `requests`, in their order.
+pub(super) fn ask(
+    desk: Desk<'_>,
+    requests: &[Request],
+    decode: &DecodeOptions,
+) -> Vec<Result<Answer, Failure>> {
+    let mut places: BTreeMap<&Request, usize> = BTreeMap::new();
+    let mut unique: Vec<&Request> = Vec::new();
+    let place: Vec<usize> = requests
+        .iter()
+        .map(|request| {
+            *places.entry(request).or_insert_with(|| {
+                unique.push(request);
+                unique.len() - 1
+            })
+        })
+        .collect();
+    let answers = ask_unique(desk, &unique, decode);
+    place.into_iter().map(|at| answers[at].clone()).collect()
+}
+
+fn ask_unique(
+    desk: Desk<'_>,
+    requests: &[&Request],
+    decode: &DecodeOptions,
+) -> Vec<Result<Answer, Failure>> {
+    let lengths: Vec<usize> = desk.pool.install(|| {
+        requests
+            .par_iter()
+            .map(|(direction, text)| {
+                desk.models.get(*direction).map_or(0, |m| m.source_tokens(text, *direction)).max(1)
+            })
+            .collect()
+    });
+    let batches = group(requests, &lengths, desk.batch_tokens, desk.pool.current_num_threads());
+    let done: Vec<Vec<Result<Answer, Failure>>> = desk.pool.install(|| {
+        batches
+            .par_iter()
+            .map(|batch| {
+                let direction = requests[batch[0]].0;
+                let texts: Vec<&str> = batch.iter().map(|at| requests[*at].1.as_str()).collect();
+                match desk.models.get(direction) {
+                    Some(model) => translate(model, &texts, direction, decode),
+                    None => vec![Err(Failure::NoModel(direction)); texts.len()],
+                }
+            })
+            .collect()
+    });
+    let mut answers: Vec<Option<Result<Answer, Failure>>> = vec![None; requests.len()];
+    for (batch, results) in batches.iter().zip(done) {
+        for (at, result) in batch.iter().zip(results) {
+            answers[*at] = Some(result);
+        }
+    }
+    answers.into_iter().flatten().collect()
+}
+
+/// Places of `requests` in batches of one direction, the longest first.
+fn group(
+    requests: &[&Request],
+    lengths: &[usize],
+    batch_tokens: usize,
+    threads: usize,
+) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..requests.len()).collect();
+    order.sort_by(|a, b| {
+        let key = |at: usize| (requests[at].0, std::cmp::Reverse(lengths[at]), &requests[at].1);
+        key(*a).cmp(&key(*b))
+    });
+    let share = lengths.iter().sum::<usize>().div_ceil(threads.max(1));
+    let budget = batch_tokens.min(share).max(1);
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    for at in order {
+        let fits = batches.last().is_some_and(|batch: &Vec<usize>| {
+            requests[batch[0]].0 == requests[at].0 && lengths[batch[0]] * (batch.len() + 1) <= budget
+        });
+        match batches.last_mut() {
+            Some(batch) if fits => batch.push(at),
+            _ => batches.push(vec![at]),
+        }
+    }
+    batches
+}
+
+fn translate(
+    model: &dyn Translator,
+    texts: &[&str],
+    direction: Direction,
+    decode: &DecodeOptions,
+) -> Vec<Result<Answer, Failure>> {
+    let broken = |message: &str| Failure::Engine {
+        model: model.info().id.clone(),
+        message: message.to_owned(),
+    };
+    match model.translate_batch(texts, direction, decode) {
+        Ok(lines) if lines.len() == texts.len() => lines
+            .into_iter()
+            .map(|line| answer(line).ok_or_else(|| broken("a segment came back without a hypothesis")))
+            .collect(),
+        Err(error) if texts.len() == 1 => vec![Err(error.into())],
+        Ok(_) if texts.len() == 1 => vec![Err(broken("a batch came back with another length"))],
+        _ => texts.iter().flat_map(|text| translate(model, &[text], direction, decode)).collect(),
+    }
+}
+
+fn answer(line: LineResult) -> Option<Answer> {
+    let best = line.hypotheses.into_iter().next()?;
+    Some(Answer {
+        text: best.text,
+        score: best.score,
+        truncated: best.truncated,
+        wrapped: line.wrapped,
+        source_tokens: line.source_ids.len(),
+        target_tokens: best.ids.len(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::Lang;
+
+    #[test]
+    fn keeps_batches_within_the_budget_and_gives_every_thread_one() {
+        let direction = Direction { from: Lang::EN, to: Lang::AR };
+        let texts: Vec<Request> = (1..=8).map(|n| (direction, "a ".repeat(n))).collect();
+        let requests: Vec<&Request> = texts.iter().collect();
+        let lengths: Vec<usize> = (1..=8).collect();
+        let batches = group(&requests, &lengths, 16, 1);
+        assert_eq!(batches, [vec![7, 6], vec![5, 4], vec![3, 2, 1, 0]]);
+        assert!(group(&requests, &lengths, 4096, 4).len() >= 4);
+        assert_eq!(group(&requests, &lengths, 1, 1).len(), 8);
+    }
+}
