@@ -25,7 +25,28 @@ struct Desired {
     tasks: Vec<Request>,
 }
 
+/// Outcomes of what was desired.
+struct Done {
+    places: BTreeMap<Request, usize>,
+    outcomes: Vec<Result<Outcome, Failure>>,
+}
+
+impl Done {
+    fn get(&self, direction: Direction, source: &str) -> Option<&Result<Outcome, Failure>> {
+        self.places
+            .get(&(direction, source.to_owned()))
+            .map(|at| &self.outcomes[*at])
+    }
+}
+
 impl Desired {
+    fn solve(self, desk: Desk<'_>, options: &PipelineOptions) -> Done {
+        Done {
+            outcomes: solve(desk, &self.tasks, &options.decode),
+            places: self.places,
+        }
+    }
+
     fn add(&mut self, direction: Direction, source: &str) {
         let task = (direction, source.to_owned());
         if !self.places.contains_key(&task) {
@@ -46,24 +67,33 @@ pub fn translate_articles(
     pool: &rayon::ThreadPool,
 ) -> Vec<Result<TranslatedArticle, ArticleError>> {
     let mut desired = Desired::default();
-    let jobs: Vec<Option<Job>> = articles.iter().map(|article| job(article, options)).collect();
+    let jobs: Vec<Option<Job>> = articles
+        .iter()
+        .map(|article| job(article, options))
+        .collect();
     for job in jobs.iter().flatten() {
         for part in job.title.iter().chain(&job.parts) {
-            if let Part::Segment { source, fate: Fate::Asked, .. } = part {
+            if let Part::Segment {
+                source,
+                fate: Fate::Asked,
+                ..
+            } = part
+            {
                 desired.add(job.direction, source);
             }
         }
     }
-    let desk = Desk { models, batch_tokens: options.batch_tokens, pool };
-    let outcomes = solve(desk, &desired.tasks, &options.decode);
-    let find = |direction: Direction, source: &str| {
-        desired.places.get(&(direction, source.to_owned())).map(|at| &outcomes[*at])
+    let desk = Desk {
+        models,
+        batch_tokens: options.batch_tokens,
+        pool,
     };
+    let done = desired.solve(desk, options);
     articles
         .iter()
         .zip(&jobs)
         .map(|(article, job)| match job {
-            Some(job) => finish(article, job, models, &find),
+            Some(job) => finish(article, job, models, &done),
             None => Err(ArticleError::NoText),
         })
         .collect()
@@ -88,17 +118,17 @@ pub fn translate_lines_guarded(
             desired.add(direction, line);
         }
     }
-    let desk = Desk { models, batch_tokens: options.batch_tokens, pool };
-    let outcomes = solve(desk, &desired.tasks, &options.decode);
+    let desk = Desk {
+        models,
+        batch_tokens: options.batch_tokens,
+        pool,
+    };
+    let done = desired.solve(desk, options);
     lines
         .iter()
         .zip(fates)
         .enumerate()
-        .map(|(block, (line, fate))| {
-            let place = desired.places.get(&(direction, (*line).to_owned()));
-            let outcome = place.map(|at| &outcomes[*at]);
-            segment(block, line, fate, outcome)
-        })
+        .map(|(block, (line, fate))| segment(block, line, fate, done.get(direction, line)))
         .collect()
 }
 
@@ -114,19 +144,30 @@ fn job(article: &Article, options: &PipelineOptions) -> Option<Job> {
         .or_else(|| lang::detect(&text))
         .or_else(|| lang::detect(article.title.as_deref()?))
         .unwrap_or_else(|| options.to.map_or(Lang::EN, other));
-    let direction = Direction { from, to: options.to.unwrap_or_else(|| other(from)) };
+    let direction = Direction {
+        from,
+        to: options.to.unwrap_or_else(|| other(from)),
+    };
     let title = article.title.as_deref().map(|title| {
         let body = title.trim();
-        Part::Segment { block: 0, source: body.to_owned(), fate: fate(body, direction) }
+        Part::Segment {
+            block: 0,
+            source: body.to_owned(),
+            fate: fate(body, direction),
+        }
     });
-    Some(Job { direction, parts: layout(article, direction, options.wrapped), title })
+    Some(Job {
+        direction,
+        parts: layout(article, direction, options.wrapped),
+        title,
+    })
 }
 
-fn finish<'a>(
+fn finish(
     article: &Article,
     job: &Job,
     models: &Translators,
-    find: &dyn Fn(Direction, &str) -> Option<&'a Result<Outcome, Failure>>,
+    done: &Done,
 ) -> Result<TranslatedArticle, ArticleError> {
     let mut text = String::new();
     let mut segments = Vec::new();
@@ -137,8 +178,12 @@ fn finish<'a>(
     for part in &job.parts {
         match part {
             Part::Text(kept) => text.push_str(kept),
-            Part::Segment { block, source, fate } => {
-                let outcome = asked(job, source, *fate, find);
+            Part::Segment {
+                block,
+                source,
+                fate,
+            } => {
+                let outcome = asked(job, source, *fate, done);
                 if let Some(Ok(outcome)) = outcome {
                     counts.source_tokens += outcome.source_tokens;
                     counts.target_tokens += outcome.target_tokens;
@@ -152,13 +197,17 @@ fn finish<'a>(
     counts.segments = segments.len();
     let title = match &job.title {
         Some(Part::Segment { source, fate, .. }) => {
-            Some(segment(0, source, *fate, asked(job, source, *fate, find))?)
+            Some(segment(0, source, *fate, asked(job, source, *fate, done))?)
         }
         _ => None,
     };
     let model = models.get(job.direction).map(super::Translator::info);
     let asked = job.title.iter().chain(&job.parts).any(is_asked);
-    let mut flags: Vec<Flag> = segments.iter().chain(&title).flat_map(|s| s.flags.clone()).collect();
+    let mut flags: Vec<Flag> = segments
+        .iter()
+        .chain(&title)
+        .flat_map(|s| s.flags.clone())
+        .collect();
     flags.extend(article.recoded.then_some(Flag::Recoded));
     flags.extend((asked && model.is_some_and(|m| m.draft)).then_some(Flag::DraftModel));
     flags.sort_unstable();
@@ -176,16 +225,26 @@ fn finish<'a>(
 }
 
 fn is_asked(part: &Part) -> bool {
-    matches!(part, Part::Segment { fate: Fate::Asked, .. })
+    matches!(
+        part,
+        Part::Segment {
+            fate: Fate::Asked,
+            ..
+        }
+    )
 }
 
 fn asked<'a>(
     job: &Job,
     source: &str,
     fate: Fate,
-    find: &dyn Fn(Direction, &str) -> Option<&'a Result<Outcome, Failure>>,
+    done: &'a Done,
 ) -> Option<&'a Result<Outcome, Failure>> {
-    if fate == Fate::Asked { find(job.direction, source) } else { None }
+    if fate == Fate::Asked {
+        done.get(job.direction, source)
+    } else {
+        None
+    }
 }
 
 fn segment(
@@ -195,10 +254,20 @@ fn segment(
     outcome: Option<&Result<Outcome, Failure>>,
 ) -> Result<TranslatedSegment, ArticleError> {
     let (target, score, flags) = match outcome {
-        Some(Ok(outcome)) => (outcome.target.clone(), Some(outcome.score), outcome.flags.clone()),
+        Some(Ok(outcome)) => (
+            outcome.target.clone(),
+            Some(outcome.score),
+            outcome.flags.clone(),
+        ),
         Some(Err(failure)) => return Err(failure.clone().into()),
         None if fate == Fate::Unchanged => (source.to_owned(), None, vec![Flag::Unchanged]),
         None => (source.to_owned(), None, Vec::new()),
     };
-    Ok(TranslatedSegment { block, source: source.to_owned(), target, score, flags })
+    Ok(TranslatedSegment {
+        block,
+        source: source.to_owned(),
+        target,
+        score,
+        flags,
+    })
 }

@@ -96,11 +96,19 @@ fn ask_unique(
         requests
             .par_iter()
             .map(|(direction, text)| {
-                desk.models.get(*direction).map_or(0, |m| m.source_tokens(text, *direction)).max(1)
+                desk.models
+                    .get(*direction)
+                    .map_or(0, |m| m.source_tokens(text, *direction))
+                    .max(1)
             })
             .collect()
     });
-    let batches = group(requests, &lengths, desk.batch_tokens, desk.pool.current_num_threads());
+    let batches = group(
+        requests,
+        &lengths,
+        desk.batch_tokens,
+        desk.pool.current_num_threads(),
+    );
     let done: Vec<Vec<Result<Answer, Failure>>> = desk.pool.install(|| {
         batches
             .par_iter()
@@ -132,7 +140,13 @@ fn group(
 ) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..requests.len()).collect();
     order.sort_by(|a, b| {
-        let key = |at: usize| (requests[at].0, std::cmp::Reverse(lengths[at]), &requests[at].1);
+        let key = |at: usize| {
+            (
+                requests[at].0,
+                std::cmp::Reverse(lengths[at]),
+                &requests[at].1,
+            )
+        };
         key(*a).cmp(&key(*b))
     });
     let share = lengths.iter().sum::<usize>().div_ceil(threads.max(1));
@@ -140,7 +154,8 @@ fn group(
     let mut batches: Vec<Vec<usize>> = Vec::new();
     for at in order {
         let fits = batches.last().is_some_and(|batch: &Vec<usize>| {
-            requests[batch[0]].0 == requests[at].0 && lengths[batch[0]] * (batch.len() + 1) <= budget
+            requests[batch[0]].0 == requests[at].0
+                && lengths[batch[0]] * (batch.len() + 1) <= budget
         });
         match batches.last_mut() {
             Some(batch) if fits => batch.push(at),
@@ -163,11 +178,16 @@ fn translate(
     match model.translate_batch(texts, direction, decode) {
         Ok(lines) if lines.len() == texts.len() => lines
             .into_iter()
-            .map(|line| answer(line).ok_or_else(|| broken("a segment came back without a hypothesis")))
+            .map(|line| {
+                answer(line).ok_or_else(|| broken("a segment came back without a hypothesis"))
+            })
             .collect(),
         Err(error) if texts.len() == 1 => vec![Err(error.into())],
         Ok(_) if texts.len() == 1 => vec![Err(broken("a batch came back with another length"))],
-        _ => texts.iter().flat_map(|text| translate(model, &[text], direction, decode)).collect(),
+        _ => texts
+            .iter()
+            .flat_map(|text| translate(model, &[text], direction, decode))
+            .collect(),
     }
 }
 
@@ -190,7 +210,10 @@ mod tests {
 
     #[test]
     fn keeps_batches_within_the_budget_and_gives_every_thread_one() {
-        let direction = Direction { from: Lang::EN, to: Lang::AR };
+        let direction = Direction {
+            from: Lang::EN,
+            to: Lang::AR,
+        };
         let texts: Vec<Request> = (1..=8).map(|n| (direction, "a ".repeat(n))).collect();
         let requests: Vec<&Request> = texts.iter().collect();
         let lengths: Vec<usize> = (1..=8).collect();

@@ -26,7 +26,11 @@ pub(super) enum Part {
     /// Written as it is.
     Text(String),
     /// A segment of a block.
-    Segment { block: usize, source: String, fate: Fate },
+    Segment {
+        block: usize,
+        source: String,
+        fate: Fate,
+    },
 }
 
 /// The parts of `article` in order; with nothing translated they give its text back, but for
@@ -37,9 +41,14 @@ pub(super) fn layout(article: &Article, direction: Direction, wrapped: Wrapped) 
         push_text(&mut parts, &block.prefix);
         match block.kind {
             BlockKind::Blank => push_text(&mut parts, &block.text),
-            BlockKind::Header if direction.from == direction.to => push_text(&mut parts, &block.text),
+            BlockKind::Header if direction.from == direction.to => {
+                push_text(&mut parts, &block.text)
+            }
             BlockKind::Header => {
-                push_text(&mut parts, &header::translate_header(&block.text, direction.to));
+                push_text(
+                    &mut parts,
+                    &header::translate_header(&block.text, direction.to),
+                );
             }
             BlockKind::Paragraph | BlockKind::Heading | BlockKind::ListItem => {
                 push_block(&mut parts, at, &block.text, direction, wrapped);
@@ -70,7 +79,11 @@ fn push_block(
         Wrapped::Join => true,
         Wrapped::Keep => false,
     };
-    let text = if join { joined(text) } else { Cow::Borrowed(text) };
+    let text = if join {
+        joined(text)
+    } else {
+        Cow::Borrowed(text)
+    };
     for line in text.split_inclusive('\n') {
         let mut at = 0;
         for range in segments(line, direction.from) {
@@ -80,7 +93,11 @@ fn push_block(
             at = lead + body.len();
             if !body.is_empty() {
                 let fate = fate(body, direction);
-                parts.push(Part::Segment { block, source: body.to_owned(), fate });
+                parts.push(Part::Segment {
+                    block,
+                    source: body.to_owned(),
+                    fate,
+                });
             }
         }
         push_text(parts, &line[at..]);
@@ -94,8 +111,17 @@ fn joined(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let lead = text.len() - text.trim_start().len();
-    let lines: Vec<&str> = body.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    Cow::Owned(format!("{}{}{}", &text[..lead], lines.join(" "), &text[lead + body.len()..]))
+    let lines: Vec<&str> = body
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    Cow::Owned(format!(
+        "{}{}{}",
+        &text[..lead],
+        lines.join(" "),
+        &text[lead + body.len()..]
+    ))
 }
 
 /// What becomes of `segment`.

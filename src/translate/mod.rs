@@ -6,8 +6,8 @@ pub mod checks;
 mod layout;
 pub mod numbers;
 pub mod pipeline;
-pub mod seq2seq;
 mod recase;
+pub mod seq2seq;
 mod solve;
 pub mod spans;
 pub mod translator;
@@ -19,3 +19,6 @@ pub use pipeline::{
 };
 pub use seq2seq::{FirefoxTranslator, OpenError};
 pub use translator::{Hypothesis, LineResult, ModelInfo, TranslateError, Translator};
+
+#[cfg(test)]
+mod tests;

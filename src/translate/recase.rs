@@ -73,8 +73,14 @@ mod tests {
     #[test]
     fn keeps_acronyms_and_spans_in_capitals() {
         let cases = [
-            ("PRESIDENT VISITS NATO AND THE UN", Some("President visits NATO and the UN")),
-            ("PROTESTERS RETURN. POLICE SAY NO", Some("Protesters return. Police say no")),
+            (
+                "PRESIDENT VISITS NATO AND THE UN",
+                Some("President visits NATO and the UN"),
+            ),
+            (
+                "PROTESTERS RETURN. POLICE SAY NO",
+                Some("Protesters return. Police say no"),
+            ),
             ("HELLO {NAME} AGAIN", Some("Hello {NAME} again")),
             ("NATO", None),
             ("Mixed CASE", None),

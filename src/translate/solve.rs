@@ -44,7 +44,11 @@ pub(super) fn solve(
 ) -> Vec<Result<Outcome, Failure>> {
     let first: Vec<(&Request, Plan)> = tasks.iter().map(|task| (task, whole(desk, task))).collect();
     let mut results = attempt(desk, &first, decode);
-    let careful = DecodeOptions { beam: decode.beam.max(4), no_repeat_ngram: 3, ..decode.clone() };
+    let careful = DecodeOptions {
+        beam: decode.beam.max(4),
+        no_repeat_ngram: 3,
+        ..decode.clone()
+    };
     for round in 0..2 {
         // A lost span needs another question before it needs another search.
         let lost = |flags: &[Flag]| flags.contains(&Flag::SpanLost);
@@ -99,7 +103,11 @@ fn attempt(
         .iter()
         .map(|(task, plan)| {
             // Every answer of this plan is taken, the first failure kept.
-            let asked = plan.pieces.iter().filter(|p| matches!(p, Piece::Ask(_))).count();
+            let asked = plan
+                .pieces
+                .iter()
+                .filter(|p| matches!(p, Piece::Ask(_)))
+                .count();
             let own: Vec<Result<Answer, Failure>> = answers.by_ref().take(asked).collect();
             let own: Vec<Answer> = own.into_iter().collect::<Result<_, _>>()?;
             Ok(judge(task, plan, &own))
@@ -120,14 +128,25 @@ fn judge((direction, source): &Request, plan: &Plan, answers: &[Answer]) -> Outc
         target = uppercase(&target);
     }
     let target = mend(source, &target);
-    let mut flags = check(source, &target, *direction, answers.iter().any(|a| a.truncated));
+    let mut flags = check(
+        source,
+        &target,
+        *direction,
+        answers.iter().any(|a| a.truncated),
+    );
     if plan.wrapped || answers.iter().any(|a| a.wrapped) {
         flags.push(Flag::Wrapped);
         flags.sort_unstable();
     }
     let source_tokens = answers.iter().map(|a| a.source_tokens).sum();
     let target_tokens = answers.iter().map(|a| a.target_tokens).sum();
-    Outcome { target, score: mean_score(answers), flags, source_tokens, target_tokens }
+    Outcome {
+        target,
+        score: mean_score(answers),
+        flags,
+        source_tokens,
+        target_tokens,
+    }
 }
 
 /// The mean of the scores, weighted by target tokens.
@@ -161,7 +180,8 @@ fn uppercase(text: &str) -> String {
 fn whole(desk: Desk<'_>, (direction, source): &Request) -> Plan {
     let mut plan = Plan::default();
     let core = core(source);
-    plan.pieces.push(Piece::Keep(source[..core.start].to_owned()));
+    plan.pieces
+        .push(Piece::Keep(source[..core.start].to_owned()));
     match recase(&source[core.clone()], direction.from) {
         Some(text) => {
             // Scripts without case have nothing to turn back.
@@ -185,10 +205,14 @@ fn around_spans(desk: Desk<'_>, (direction, source): &Request) -> Plan {
     let mut at = 0;
     for span in spans(text) {
         plan.add_padded(desk, *direction, &text[at..span.range.start]);
-        plan.pieces.push(Piece::Keep(text[span.range.clone()].to_owned()));
+        plan.pieces
+            .push(Piece::Keep(text[span.range.clone()].to_owned()));
         at = span.range.end;
         // Letters never touch a handle, or it grows.
-        let grows = matches!(span.kind, SpanKind::Handle | SpanKind::Hashtag | SpanKind::Url);
+        let grows = matches!(
+            span.kind,
+            SpanKind::Handle | SpanKind::Hashtag | SpanKind::Url
+        );
         if grows && text[at..].starts_with(char::is_alphanumeric) {
             plan.pieces.push(Piece::Keep(" ".to_owned()));
         }
@@ -242,7 +266,10 @@ impl Plan {
         }
         self.wrapped = true;
         let ranges = split_long(text, &fits);
-        let parts = ranges.into_iter().map(|r| text[r].trim()).filter(|part| !part.is_empty());
+        let parts = ranges
+            .into_iter()
+            .map(|r| text[r].trim())
+            .filter(|part| !part.is_empty());
         for (at, part) in parts.enumerate() {
             if at > 0 {
                 self.pieces.push(Piece::Keep(" ".to_owned()));
@@ -261,6 +288,7 @@ impl Plan {
         let lead = text.len() - text.trim_start().len();
         self.pieces.push(Piece::Keep(text[..lead].to_owned()));
         self.add(desk, direction, body);
-        self.pieces.push(Piece::Keep(text[lead + body.len()..].to_owned()));
+        self.pieces
+            .push(Piece::Keep(text[lead + body.len()..].to_owned()));
     }
 }
