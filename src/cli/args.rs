@@ -56,6 +56,10 @@ pub struct GlobalArgs {
 /// What to do.
 #[derive(Subcommand, Debug)]
 pub enum Command {
+    /// Count the records of a run's output and say how far the run is
+    Status(commands::status::StatusArgs),
+    /// Merge the outputs of all shards of a run
+    Merge(commands::merge::MergeArgs),
     /// Print a shell completion script
     Completions(commands::completions::CompletionsArgs),
 }

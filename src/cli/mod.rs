@@ -61,6 +61,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>, embedded: Option<EmbeddedF
 
 fn dispatch(command: Command, context: &Context) -> anyhow::Result<Exit> {
     match command {
+        Command::Status(args) => commands::status::run(&args, context),
+        Command::Merge(args) => commands::merge::run(&args, context),
         Command::Completions(args) => commands::completions::run(&args, context),
     }
 }

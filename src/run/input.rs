@@ -11,23 +11,9 @@ use sha2::{Digest as _, Sha256};
 use super::ids::{Ids, digest, hex};
 use super::record::{RecordError, Source};
 use super::walk::{Exclude, Found, Packing, Walk, is_jsonl, kind_of};
-use crate::article::Article;
+use crate::article::jsonl::{FieldMap, parse_line};
+use crate::article::{Article, DecodeError, read_bytes};
 use crate::disk::lines::{Line, read_line};
-
-/// Turns bytes into articles; errors become error records.
-pub trait ArticleReader: Send + Sync {
-    /// One line of JSONL.
-    ///
-    /// # Errors
-    /// When the line is not UTF-8, not JSON, or without text.
-    fn parse_line(&self, line: &[u8]) -> Result<Article, RecordError>;
-
-    /// A whole file of text, Markdown or HTML, told apart by its name.
-    ///
-    /// # Errors
-    /// When the bytes are no text.
-    fn read_bytes(&self, name: &str, bytes: &[u8]) -> Result<Article, RecordError>;
-}
 
 /// What to read.
 #[derive(Clone)]
@@ -36,8 +22,8 @@ pub struct Input {
     pub paths: Vec<PathBuf>,
     /// Articles and lines larger than this are error records.
     pub max_bytes: usize,
-    /// How bytes become articles.
-    pub reader: Arc<dyn ArticleReader>,
+    /// Names of the fields of JSON lines.
+    pub fields: FieldMap,
     /// The output file, which is no input where it lies in an input folder.
     pub output: Option<PathBuf>,
     /// A folder of outputs, likewise.
@@ -125,6 +111,8 @@ struct Raw {
     content: Result<Article, RecordError>,
     bytes: usize,
     digest: [u8; 32],
+    /// The id that the input gives, also where it gives no article.
+    id: Option<String>,
 }
 
 impl Iterator for Items {
@@ -140,12 +128,9 @@ impl Iterator for Items {
             mut content,
             bytes,
             digest,
+            id,
         } = raw;
-        let given = content
-            .as_ref()
-            .ok()
-            .and_then(|a| a.id.clone())
-            .filter(|id| !id.is_empty());
+        let given = id.filter(|id| !id.is_empty());
         let id = match given {
             Some(id) => {
                 if !self.ids.take(&id) {
@@ -264,6 +249,7 @@ impl Items {
                 path: name_of(&open.path),
                 line: Some(open.number),
             };
+            let mut id = None;
             let content = match line {
                 Line::TooLong { bytes } => Err(RecordError::new(
                     "too_large",
@@ -271,17 +257,24 @@ impl Items {
                 )),
                 // A blank line is no article.
                 Line::Whole { .. } if bytes.trim_ascii().is_empty() => continue,
-                Line::Whole { .. } => self.input.reader.parse_line(bytes),
+                Line::Whole { .. } => parse_line(bytes, &self.input.fields).map_err(|e| {
+                    id = e.id;
+                    RecordError::new(e.kind.name(), e.message)
+                }),
             };
             let digest = match &content {
                 Ok(article) => digest(article.text().as_bytes()),
                 Err(_) => hash.finalize().into(),
             };
+            if let Ok(article) = &content {
+                id = article.id.clone();
+            }
             return Some(Ok(Raw {
                 source,
                 content,
                 bytes: bytes.len(),
                 digest,
+                id,
             }));
         }
     }
@@ -307,7 +300,7 @@ impl Items {
                 Packing::Plain => source.path.as_str(),
                 _ => source.path.rsplit_once('.').map_or("", |(stem, _)| stem),
             };
-            self.input.reader.read_bytes(inner, &bytes)
+            read_bytes(inner, &bytes).map_err(|e| unread(&e))
         };
         let digest = match &content {
             Ok(article) => digest(article.text().as_bytes()),
@@ -318,8 +311,17 @@ impl Items {
             content,
             bytes: bytes.len(),
             digest,
+            id: None,
         }
     }
+}
+
+fn unread(error: &DecodeError) -> RecordError {
+    let kind = match error {
+        DecodeError::DamagedUtf8 { .. } | DecodeError::DamagedUtf16 => "invalid_utf8",
+        DecodeError::Binary { .. } => "no_text",
+    };
+    RecordError::new(kind, error.to_string())
 }
 
 /// Packed data that does not unpack stays so; other failures may pass.
@@ -341,6 +343,7 @@ fn failed(path: &Path, line: Option<u64>, message: String) -> Raw {
         content: Err(RecordError::new("read_failed", message)),
         bytes: 0,
         digest,
+        id: None,
     }
 }
 

@@ -20,7 +20,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-pub use input::{ArticleReader, Input, InputError, InputPrint};
+pub use input::{Input, InputError, InputPrint};
 pub use job::{Job, Mode, Outcome, Output, Plan, RunError, Snapshot, plan, run};
 pub use manifest::{Fingerprint, Manifest, Tally};
 pub use merge::merge;

@@ -3,50 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::article::{Article, Block, BlockKind};
+use crate::article::Article;
+use crate::article::jsonl::FieldMap;
 use crate::text::Lang;
 use crate::translate::{ArticleError, Counts, Flag, TranslateError, TranslatedArticle};
-
-struct Reader;
-
-fn article(text: &str) -> Article {
-    let block = Block {
-        kind: BlockKind::Paragraph,
-        prefix: String::new(),
-        text: text.to_owned(),
-        separator: String::new(),
-    };
-    Article {
-        blocks: vec![block],
-        ..Article::default()
-    }
-}
-
-impl ArticleReader for Reader {
-    fn parse_line(&self, line: &[u8]) -> Result<Article, RecordError> {
-        let line =
-            std::str::from_utf8(line).map_err(|_| RecordError::new("invalid_utf8", "not UTF-8"))?;
-        let value: serde_json::Value = serde_json::from_str(line)
-            .map_err(|e| RecordError::new("invalid_json", e.to_string()))?;
-        let text = value["text"]
-            .as_str()
-            .ok_or_else(|| RecordError::new("no_text", "no text"))?;
-        let id = value["id"].as_str().map(str::to_owned);
-        Ok(Article {
-            id,
-            ..article(text)
-        })
-    }
-
-    fn read_bytes(&self, _: &str, bytes: &[u8]) -> Result<Article, RecordError> {
-        Ok(article(&String::from_utf8_lossy(bytes)))
-    }
-}
 
 fn process(articles: &[Article]) -> Vec<Result<Processed, ArticleError>> {
     articles
@@ -123,7 +87,7 @@ impl Case {
             input: Input {
                 paths: self.paths.clone(),
                 max_bytes: 4096,
-                reader: Arc::new(Reader),
+                fields: FieldMap::default(),
                 output: Some(output.clone()),
                 text_dir: None,
             },

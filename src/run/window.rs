@@ -332,6 +332,8 @@ impl Builder<'_> {
         }
         self.bytes = 0;
         self.sequence += 1;
-        self.windows.send((self.sequence - 1, std::mem::take(&mut self.window))).is_ok()
+        self.windows
+            .send((self.sequence - 1, std::mem::take(&mut self.window)))
+            .is_ok()
     }
 }

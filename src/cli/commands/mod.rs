@@ -1,3 +1,5 @@
 //! One file a command: arguments, then `run`, which turns them into one library call.
 
 pub mod completions;
+pub mod merge;
+pub mod status;
