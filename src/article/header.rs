@@ -105,21 +105,25 @@ fn bracketed(head: &str) -> Option<Header<'_>> {
     let agency = head[open + 1..close].trim();
     let after = &head[close + 1..];
     let gap = after.len() - after.trim_start().len();
-    let dash = after
-        .trim_start()
-        .chars()
-        .next()
-        .filter(|c| matches!(c, '-' | '–' | '—' | '―' | ':'))?;
-    let capital = place.chars().next().is_some_and(|c| !c.is_lowercase());
-    let known = names::agency(agency).is_some();
-    if !capital || !is_name(place, 7) || !(known || is_name(agency, 4)) {
+    let marks = after.trim_start();
+    let marks = &marks[..marks
+        .find(|c| !is_dash(c) && c != ':')
+        .unwrap_or(marks.len())];
+    if marks.is_empty() || marks.chars().count() > 2 {
         return None;
     }
-    let behind = &after[gap + dash.len_utf8()..];
-    if !behind.is_empty() && !behind.starts_with(char::is_whitespace) && dash == '-' {
+    let city = place.split([',', '،', '/']).next().unwrap_or(place).trim();
+    let known_city = names::city(city).is_some();
+    let known_agency = names::agency(agency).is_some();
+    if !(known_city || known_agency && looks_like_a_place(city)) || !is_name(place, 7) {
         return None;
     }
-    let length = close + 1 + gap + dash.len_utf8();
+    let length = close + 1 + gap + marks.len();
+    let behind = &head[length..];
+    let apart = behind.is_empty() || behind.starts_with(char::is_whitespace);
+    if !(known_agency || is_name(agency, 4)) || (marks == "-" && !apart) {
+        return None;
+    }
     Some(Header {
         length,
         date: place.split(' ').find_map(leading_date),
@@ -132,7 +136,8 @@ fn named(head: &str) -> Option<Header<'_>> {
     let (first, mark) = piece(head)?;
     let spaced =
         |end: usize| head[end..].is_empty() || head[end..].starts_with(char::is_whitespace);
-    if names::agency(first).is_some() || (mark == '/' && names_an_agency(first)) {
+    let known = names::agency(first).is_some() && (mark == '/' || !is_ambiguous(first));
+    if known || (mark == '/' && names_an_agency(first)) {
         let end = first.len() + head[first.len()..].find(mark)? + mark.len_utf8();
         if !spaced(end) {
             return None;
@@ -168,9 +173,31 @@ fn named(head: &str) -> Option<Header<'_>> {
     })
 }
 
+fn is_dash(c: char) -> bool {
+    matches!(c, '-' | '–' | '—' | '―')
+}
+
+/// One to three words, with capitals where the script has them, and no article before them.
+fn looks_like_a_place(name: &str) -> bool {
+    let words: Vec<&str> = name.split_whitespace().collect();
+    (1..=3).contains(&words.len())
+        && words.iter().all(|w| !w.starts_with(char::is_lowercase))
+        && !matches!(words[0], "The" | "A" | "An" | "In" | "At")
+}
+
+/// Names that are also plain words, which only a slash makes a header.
+fn is_ambiguous(name: &str) -> bool {
+    let short = !name.contains(' ') && name.chars().count() <= 5 && !name.is_ascii();
+    short
+        || matches!(
+            name,
+            "Special" | "Exclusive" | "Staff" | "Correspondent" | "Agencies"
+        )
+}
+
 /// What stands before the first `/`, `:` or dash of a header.
 fn piece(head: &str) -> Option<(&str, char)> {
-    let at = head.find(|c| matches!(c, '/' | '-' | '–' | '—' | ':' | '.' | '،'))?;
+    let at = head.find(['/', '-', '–', '—', ':', '.', '،'])?;
     let mark = head[at..].chars().next()?;
     let name = head[..at].trim_end();
     (is_name(name, 5) && !matches!(mark, '.' | '،')).then_some((name, mark))
@@ -193,8 +220,7 @@ fn is_name(name: &str, max_words: usize) -> bool {
     name.contains(char::is_alphabetic)
         && name.chars().count() <= 60
         && name.split_whitespace().count() <= max_words
-        && !name
-            .contains(|c| matches!(c, '!' | '?' | '؟' | ';' | '؛' | '"' | '“' | '«' | '(' | ')'))
+        && !name.contains(['!', '?', '؟', ';', '؛', '"', '“', '«', '(', ')'])
         && !name.contains(". ")
 }
 

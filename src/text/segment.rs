@@ -66,7 +66,7 @@ fn is_stop(c: char) -> bool {
 }
 
 fn is_closer(c: char) -> bool {
-    matches!(c, '”' | '’' | '»' | '›' | ')' | ']' | '}' | '*' | '_')
+    matches!(c, '”' | '’' | '»' | '›' | ')' | ']' | '}')
 }
 
 fn is_opener(c: char) -> bool {
@@ -102,13 +102,14 @@ impl<'a> Mark<'a> {
             let Some(c) = rest.chars().next() else { break };
             let after = rest[c.len_utf8()..].chars().next();
             let detached = after.is_none_or(|a| !a.is_alphanumeric() && !is_opener_quote(a));
-            if is_closer(c) && (c != '*' && c != '_' || detached) {
-                end += c.len_utf8();
-            } else if matches!(c, '"' | '\'')
-                && (detached
-                    || after == Some(c)
-                    || (c == '"' && text[sentence..start].matches('"').count() % 2 == 1))
-            {
+            let balances = || text[sentence..start].matches('"').count() % 2 == 1;
+            let closes = match c {
+                '*' | '_' => detached,
+                '"' => detached || after == Some(c) || balances(),
+                '\'' => detached || after == Some(c),
+                c => is_closer(c),
+            };
+            if closes {
                 end += c.len_utf8();
             } else if let Some(note) = footnote(rest) {
                 end += note;
@@ -335,7 +336,7 @@ fn full_stop_ends(
     if before.chars().all(char::is_numeric) && !before.is_empty() {
         // A list number (`1. Go`) is part of its sentence; German ordinals are followed by names.
         let short = before.chars().count() <= 3;
-        return !(before_is_first && short || lang.code() == "de" && short);
+        return !short || (!before_is_first && lang.code() != "de");
     }
     match words::abbreviation(last, lang) {
         None => true,

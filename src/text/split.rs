@@ -128,7 +128,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn pieces<'a>(text: &'a str, max: usize) -> Vec<&'a str> {
+    fn pieces(text: &str, max: usize) -> Vec<&str> {
         split_long(text, &|p| p.chars().count() <= max)
             .into_iter()
             .map(|r| &text[r])

@@ -361,7 +361,7 @@ pub(super) fn abbreviation(word: &str, lang: Lang) -> Option<Abbreviation> {
     let lower = word.to_lowercase();
     let lower = lower.as_str();
     let is_lower_case = !word.contains(char::is_uppercase);
-    if OPEN.contains(&lower) && !(lower == "ca" && !is_lower_case) {
+    if OPEN.contains(&lower) && (is_lower_case || lower != "ca") {
         return Some(Abbreviation::Open);
     }
     if lang.code() != "en" && lang.code() != "ar" {
