@@ -60,6 +60,10 @@ pub enum Command {
     Status(commands::status::StatusArgs),
     /// Merge the outputs of all shards of a run
     Merge(commands::merge::MergeArgs),
+    /// List, fetch, verify, import and bundle models
+    Models(commands::models::ModelsArgs),
+    /// Say what this machine offers and what is missing
+    Doctor(commands::doctor::DoctorArgs),
     /// Print a shell completion script
     Completions(commands::completions::CompletionsArgs),
 }

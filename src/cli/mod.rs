@@ -63,6 +63,8 @@ fn dispatch(command: Command, context: &Context) -> anyhow::Result<Exit> {
     match command {
         Command::Status(args) => commands::status::run(&args, context),
         Command::Merge(args) => commands::merge::run(&args, context),
+        Command::Models(args) => commands::models::run(&args, context),
+        Command::Doctor(args) => commands::doctor::run(&args, context),
         Command::Completions(args) => commands::completions::run(&args, context),
     }
 }

@@ -10,6 +10,8 @@ use serde::Deserialize;
 
 use super::args::GlobalArgs;
 use super::exit::Failure;
+use crate::models::fetch::FetchOptions;
+use crate::models::store::Store;
 
 /// `tarjama.toml`.
 #[derive(Debug, Default, Deserialize, Clone)]
@@ -29,6 +31,47 @@ pub struct SettingsFile {
     pub kernels: Option<String>,
 }
 
+/// Hugging Face's own variables, which mean what they mean elsewhere.
+#[derive(Clone, Default)]
+pub struct HubSettings {
+    /// `HF_HOME`, or the default of the hub's clients.
+    pub home: Option<PathBuf>,
+    /// `HF_TOKEN`, or the token that a login left in `HF_HOME`.
+    pub token: Option<String>,
+    /// `HF_ENDPOINT`.
+    pub endpoint: Option<String>,
+    /// `HF_HUB_OFFLINE`.
+    pub offline: bool,
+}
+
+impl std::fmt::Debug for HubSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The token stays out of logs.
+        f.debug_struct("HubSettings")
+            .field("home", &self.home)
+            .field("endpoint", &self.endpoint)
+            .field("offline", &self.offline)
+            .finish_non_exhaustive()
+    }
+}
+
+impl HubSettings {
+    fn from_env() -> Self {
+        let home = env_path("HF_HOME").or_else(|| Some(user_cache()?.join("huggingface")));
+        let token = env_text("HF_TOKEN").or_else(|| {
+            let text = std::fs::read_to_string(home.as_ref()?.join("token")).ok()?;
+            Some(text.trim().to_owned()).filter(|t| !t.is_empty())
+        });
+        let yes = |v: String| matches!(v.to_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE");
+        Self {
+            home,
+            token,
+            endpoint: env_text("HF_ENDPOINT"),
+            offline: env_text("HF_HUB_OFFLINE").is_some_and(yes),
+        }
+    }
+}
+
 /// Resolved settings that commands share.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -38,6 +81,10 @@ pub struct Settings {
     pub cache: Option<PathBuf>,
     /// Forced kernels.
     pub kernels: Option<String>,
+    /// What Hugging Face's variables say.
+    pub hub: HubSettings,
+    /// Folder of the user's own manifests.
+    pub manifests: Option<PathBuf>,
     /// What the settings file says, for defaults of single commands.
     pub file: SettingsFile,
 }
@@ -70,9 +117,49 @@ impl Settings {
                 .or_else(|| file.cache.clone())
                 .or_else(default_cache),
             kernels: global.kernels.clone().or_else(|| file.kernels.clone()),
+            hub: HubSettings::from_env(),
+            manifests: config_dir().map(|dir| dir.join("models")),
             file,
         })
     }
+
+    /// The store of fetched models.
+    ///
+    /// # Errors
+    /// When there is no cache folder.
+    pub fn store(&self) -> anyhow::Result<Store> {
+        let cache = self.cache.clone().ok_or_else(|| {
+            Failure::usage("no home folder is known to keep models in", "--cache DIR")
+        })?;
+        Ok(Store::new(cache).with_manifests(self.manifests.clone()))
+    }
+
+    /// How to fetch, without progress.
+    #[must_use]
+    pub fn fetch_options(&self) -> FetchOptions {
+        let default = FetchOptions::default();
+        FetchOptions {
+            offline: self.hub.offline,
+            hub_endpoint: self.hub.endpoint.clone().unwrap_or(default.hub_endpoint),
+            hub_token: self.hub.token.clone(),
+            hub_home: self.hub.home.clone(),
+            ..FetchOptions::default()
+        }
+    }
+}
+
+fn env_text(name: &str) -> Option<String> {
+    env_path(name)?.into_os_string().into_string().ok()
+}
+
+fn config_dir() -> Option<PathBuf> {
+    env_path("XDG_CONFIG_HOME")
+        .or_else(|| Some(env_path("HOME")?.join(".config")))
+        .map(|dir| dir.join("tarjama"))
+}
+
+fn user_cache() -> Option<PathBuf> {
+    env_path("XDG_CACHE_HOME").or_else(|| Some(env_path("HOME")?.join(".cache")))
 }
 
 fn read(path: &Path) -> anyhow::Result<SettingsFile> {
@@ -94,13 +181,10 @@ fn env_path(name: &str) -> Option<PathBuf> {
 
 fn default_paths() -> Vec<PathBuf> {
     let mut paths = vec![PathBuf::from("tarjama.toml")];
-    let config = env_path("XDG_CONFIG_HOME").or_else(|| Some(env_path("HOME")?.join(".config")));
-    paths.extend(config.map(|dir| dir.join("tarjama/tarjama.toml")));
+    paths.extend(config_dir().map(|dir| dir.join("tarjama.toml")));
     paths
 }
 
 fn default_cache() -> Option<PathBuf> {
-    env_path("XDG_CACHE_HOME")
-        .or_else(|| Some(env_path("HOME")?.join(".cache")))
-        .map(|dir| dir.join("tarjama"))
+    user_cache().map(|dir| dir.join("tarjama"))
 }

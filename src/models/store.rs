@@ -181,18 +181,25 @@ impl Store {
         Some(self.home(id)?.join(lock.revision))
     }
 
-    /// All installed models, by id.
+    /// All ids that have a lockfile, whole or not.
     #[must_use]
-    pub fn list(&self) -> Vec<LockFile> {
+    pub fn ids(&self) -> Vec<String> {
         let Ok(entries) = fs::read_dir(&self.root) else {
             return Vec::new();
         };
         let mut ids: Vec<String> = entries
             .flatten()
+            .filter(|e| e.path().join("lock.json").is_file())
             .filter_map(|e| e.file_name().into_string().ok())
             .collect();
         ids.sort();
-        ids.iter().filter_map(|id| self.locked(id)).collect()
+        ids
+    }
+
+    /// All installed models, by id.
+    #[must_use]
+    pub fn list(&self) -> Vec<LockFile> {
+        self.ids().iter().filter_map(|id| self.locked(id)).collect()
     }
 
     /// The best installed model for a direction among those that this build runs.

@@ -3,3 +3,5 @@
 pub mod completions;
 pub mod merge;
 pub mod status;
+pub mod doctor;
+pub mod models;
