@@ -157,7 +157,9 @@ const STOP_WORDS: &[(&str, &[&str])] = &[
         &[
             "the", "and", "of", "to", "is", "was", "that", "for", "with", "his", "has", "have",
             "are", "were", "said", "by", "from", "which", "this", "it", "be", "will", "their",
-            "they", "he", "she", "not", "at", "been", "would", "who", "after", "its", "but",
+            "they", "he", "she", "not", "at", "been", "would", "who", "after", "its", "but", "in",
+            "on", "no", "you", "we", "an", "or", "as", "between", "around", "about", "into",
+            "killed", "my", "than", "can",
         ],
     ),
     (
@@ -328,6 +330,7 @@ mod tests {
                 Some("de"),
             ),
             ("De Niro in Los Angeles", Some("en")),
+            ("No, no, no, no, no.", Some("en")),
             ("أوباما", Some("ar")),
             ("12345 - 67 !", None),
             ("", None),

@@ -328,7 +328,12 @@ fn full_stop_ends(
         let bracket = text[mark.start..mark.end].contains([')', ']']);
         return !bracket || words::abbreviation(before, lang).is_none() || next.starter();
     }
-    let last = before.rsplit('-').next().unwrap_or(before);
+    // `Super-G`: a letter behind a hyphen is no initial.
+    let last = before
+        .rsplit('-')
+        .next()
+        .filter(|l| l.chars().count() > 1)
+        .unwrap_or(before);
     let before_is_first = text[sentence..mark.start]
         .trim_start_matches(is_opener)
         .trim()

@@ -71,6 +71,7 @@ pub(super) const ENGLISH: &[&str] = &[
     "Samuel L. Jackson came. | So did B. B. King.",
     "We take vitamin C. | It helps.",
     "It was Plan B. | The first one failed.",
+    "He finished tenth in the Super-G. | Arly Velasquez came next.",
     // Decimals and numbers.
     "It grew by 3.5 percent. | Prices fell by 0.2.",
     "It cost $1.5 million. | The budget is 2.0.",
