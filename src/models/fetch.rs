@@ -322,7 +322,15 @@ pub fn fetch_model(
             .iter()
             .any(|s| matches!(s, Source::Local { .. }))
     };
-    let (files, hub_revision) = match &manifest.hub {
+    let earlier = earlier_lock(&home);
+    // What an earlier fetch pinned stays pinned, though its files are lost.
+    let hub = manifest.hub.clone().map(|mut hub| {
+        let fetched = earlier.as_ref().filter(|l| l.manifest.hub.is_some());
+        hub.revision = hub.revision.or_else(|| fetched.map(|l| l.revision.clone()));
+        hub
+    });
+    let pins = earlier.map(|lock| lock.files).unwrap_or_default();
+    let (files, hub_revision) = match &hub {
         Some(hub) => {
             let cached = sources::hub_cached(hub, manifest.family, options);
             match cached {
@@ -346,16 +354,13 @@ pub fn fetch_model(
         }
         None => (manifest.file.clone(), None),
     };
-    let pins = pins(&home);
     let partial = home.join("partial");
     let mut locked = BTreeMap::new();
     for file in &files {
         let mut file = file.clone();
         if let (None, Some(pin)) = (&file.sha256, pins.get(&file.path)) {
-            if hub_revision.is_none() {
-                file.sha256 = Some(pin.sha256.clone());
-                file.size = Some(pin.size);
-            }
+            file.sha256 = Some(pin.sha256.clone());
+            file.size = Some(pin.size);
         }
         let staged = partial.join(&file.path);
         if let Some(parent) = staged.parent() {
@@ -382,13 +387,9 @@ pub fn fetch_model(
     Ok(dir)
 }
 
-/// Hashes that an earlier fetch pinned, whatever became of its files.
-fn pins(home: &Path) -> BTreeMap<String, LockedFile> {
-    fs::read_to_string(home.join("lock.json"))
-        .ok()
-        .and_then(|text| LockFile::parse(&text).ok())
-        .map(|lock| lock.files)
-        .unwrap_or_default()
+/// The lockfile of an earlier fetch, whatever became of its files.
+fn earlier_lock(home: &Path) -> Option<LockFile> {
+    LockFile::parse(&fs::read_to_string(home.join("lock.json")).ok()?).ok()
 }
 
 fn fetch_file(
@@ -398,17 +399,16 @@ fn fetch_file(
     client: &Client<'_>,
     options: &FetchOptions,
 ) -> Result<LockedFile, FetchError> {
-    if let Some(hash) = &file.sha256 {
-        if let Ok((size, found)) = verify::hash_file(staged) {
-            if &found == hash {
-                let source = "an earlier fetch".to_owned();
-                return Ok(LockedFile {
-                    size,
-                    sha256: found,
-                    source,
-                });
-            }
-        }
+    if let Some(hash) = &file.sha256
+        && let Ok((size, found)) = verify::hash_file(staged)
+        && &found == hash
+    {
+        let source = "an earlier fetch".to_owned();
+        return Ok(LockedFile {
+            size,
+            sha256: found,
+            source,
+        });
     }
     let mut errors = Vec::new();
     for (index, source) in file.source.iter().enumerate() {

@@ -308,11 +308,11 @@ impl<'a> Client<'a> {
                     0,
                 ));
             }
-            if let (Some(expected), Some(found)) = (remote.size, range.and_then(|r| r.1)) {
-                if expected != found {
-                    forget(part);
-                    return Err(Attempt::Final(size_error(remote, expected, found)));
-                }
+            if let (Some(expected), Some(found)) = (remote.size, range.and_then(|r| r.1))
+                && expected != found
+            {
+                forget(part);
+                return Err(Attempt::Final(size_error(remote, expected, found)));
             }
         } else {
             offset = 0;
@@ -323,11 +323,11 @@ impl<'a> Client<'a> {
         }
         let length = header(&response, "content-length").and_then(|l| l.parse::<u64>().ok());
         let stated = length.map(|l| l.saturating_add(offset));
-        if let (Some(expected), Some(found)) = (remote.size, stated) {
-            if expected != found {
-                forget(part);
-                return Err(Attempt::Final(size_error(remote, expected, found)));
-            }
+        if let (Some(expected), Some(found)) = (remote.size, stated)
+            && expected != found
+        {
+            forget(part);
+            return Err(Attempt::Final(size_error(remote, expected, found)));
         }
         let total = remote.size.or(stated);
 

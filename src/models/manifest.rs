@@ -253,10 +253,10 @@ impl Manifest {
                 "is not a plain name (letters, digits, `-`, `_`, `.`)",
             );
         }
-        if let Some(revision) = &self.revision {
-            if !is_plain_name(revision) {
-                return bad("revision", revision, "is not a plain name");
-            }
+        if let Some(revision) = &self.revision
+            && !is_plain_name(revision)
+        {
+            return bad("revision", revision, "is not a plain name");
         }
         for direction in &self.directions {
             if parse_direction(direction).is_none() {

@@ -147,22 +147,38 @@ fn choose_record(
     }
     let list: List = json(records, text)?;
     let (from, to) = wanted.languages();
-    let right = |r: &SettingsRecord| {
-        r.file_type == wanted.file_type
-            && r.source_language == from
+    let same_pair = |r: &SettingsRecord| {
+        r.source_language == from
             && r.target_language == to
             && r.architecture == wanted.architecture
             && r.attachment.is_some()
     };
     // A record of another kind in the same collection must not hide the right one.
-    let mut found: Vec<SettingsRecord> = list
+    let pair: Vec<SettingsRecord> = list
         .data
         .into_iter()
         .filter_map(|value| serde_json::from_value(value).ok())
-        .filter(right)
+        .filter(same_pair)
         .collect();
+    let mut found: Vec<&SettingsRecord> = pair
+        .iter()
+        .filter(|r| r.file_type == wanted.file_type)
+        .collect();
+    let pinned = |r: &SettingsRecord| {
+        let hash = r.decompressed_hash.as_ref();
+        hash.is_some()
+            && wanted
+                .manifest
+                .file
+                .iter()
+                .any(|f| f.sha256.as_ref() == hash)
+    };
     if let Some(hash) = &wanted.file.sha256 {
         found.retain(|r| r.decompressed_hash.as_ref().is_none_or(|h| h == hash));
+    } else if wanted.manifest.file.iter().any(|f| f.sha256.is_some()) {
+        // A vocabulary of one version with the weights of another would translate to nonsense.
+        let version = pair.iter().find(|r| pinned(r)).map(|r| r.version.clone());
+        found.retain(|r| Some(&r.version) == version.as_ref());
     }
     // Beside `lex.50.50` other shortlists may stand under the same type: the name decides.
     if found.iter().any(|r| r.name == wanted.file.path) {
@@ -177,7 +193,7 @@ fn choose_record(
         )
     };
     let best = best.ok_or_else(none)?;
-    let attachment = best.attachment.ok_or_else(none)?;
+    let attachment = best.attachment.as_ref().ok_or_else(none)?;
     if attachment.location.contains("..") || attachment.location.contains("://") {
         return Err(records_error(
             records,
@@ -188,10 +204,13 @@ fn choose_record(
         remote: Remote {
             url: join(attachments, &attachment.location),
             size: attachment.size,
-            sha256: attachment.hash.filter(|h| manifest::is_sha256(h)),
+            sha256: attachment.hash.clone().filter(|h| manifest::is_sha256(h)),
             ..Remote::default()
         },
-        unpacked_sha256: best.decompressed_hash.filter(|h| manifest::is_sha256(h)),
+        unpacked_sha256: best
+            .decompressed_hash
+            .clone()
+            .filter(|h| manifest::is_sha256(h)),
         unpacked_size: best.decompressed_size,
     })
 }
@@ -213,6 +232,11 @@ pub(crate) fn firefox_registry(
 }
 
 fn choose_entry(registry: &str, wanted: &Wanted<'_>, text: &str) -> Result<Remote, FetchError> {
+    if wanted.file.sha256.is_none() && wanted.manifest.file.iter().any(|f| f.sha256.is_some()) {
+        // Its release may be of another version than the pinned weights.
+        let message = "does not say which version its files are, and no hash of this one is known";
+        return Err(records_error(registry, message));
+    }
     let root: Value = json(registry, text)?;
     let (from, to) = wanted.languages();
     let empty = Vec::new();
@@ -509,6 +533,7 @@ mod tests {
             record("lex.50.50.aren.s2t.bin", "lex", "2.0a1", &"3".repeat(64)),
             record("lex.50.50.aren.s2t.bin", "lex", "2.0", &"4".repeat(64)),
             record("lex.50.50.aren.s2t.bin", "lex", "1.9", &"5".repeat(64)),
+            record("lex.50.50.aren.s2t.bin", "lex", "1.0", &"6".repeat(64)),
         ]})
         .to_string();
         let find = |index: usize, file_type| {
@@ -528,7 +553,11 @@ mod tests {
         );
         assert_eq!(model.remote.size, Some(5));
         let lex = find(2, "lex").unwrap();
-        assert_eq!(lex.unpacked_sha256, Some("4".repeat(64)));
+        assert_eq!(
+            lex.unpacked_sha256,
+            Some("6".repeat(64)),
+            "of the version of the pinned model"
+        );
         assert!(find(1, "vocab").is_err());
     }
 
