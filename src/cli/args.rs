@@ -64,6 +64,10 @@ pub enum Command {
     Models(commands::models::ModelsArgs),
     /// Say what this machine offers and what is missing
     Doctor(commands::doctor::DoctorArgs),
+    /// Translate one article, or bare lines
+    Translate(commands::translate::TranslateArgs),
+    /// Summarise one article in English and Arabic
+    Summarize(commands::summarize::SummarizeArgs),
     /// Print a shell completion script
     Completions(commands::completions::CompletionsArgs),
 }

@@ -3,6 +3,7 @@
 pub mod args;
 pub mod commands;
 pub mod exit;
+pub mod options;
 pub mod printer;
 pub mod settings;
 
@@ -65,6 +66,8 @@ fn dispatch(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Merge(args) => commands::merge::run(&args, context),
         Command::Models(args) => commands::models::run(&args, context),
         Command::Doctor(args) => commands::doctor::run(&args, context),
+        Command::Translate(args) => commands::translate::run(&args, context),
+        Command::Summarize(args) => commands::summarize::run(&args, context),
         Command::Completions(args) => commands::completions::run(&args, context),
     }
 }

@@ -3,6 +3,14 @@
 //! The engine is a [`Stepper`]: it keeps one cache slot a sequence and gives logits for the next
 //! token. Search knows nothing of tensors, engines nothing of search.
 
+mod beam;
+mod greedy;
+mod stepper;
+
+pub use beam::beam;
+pub use greedy::greedy;
+pub use stepper::{Slot, Stepper};
+
 /// Options of a search, merged from the model's own generation config and the user's flags.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DecodeOptions {
@@ -42,4 +50,148 @@ pub struct Decoded {
     pub score: f32,
     /// The limit of tokens ended the search, not EOS.
     pub truncated: bool,
+}
+
+/// What a decoder-only model reads before it writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prompt {
+    /// Token ids, at least one.
+    pub ids: Vec<u32>,
+    /// Upper bound of target tokens, the final EOS included; at least 1.
+    pub max_new_tokens: usize,
+}
+
+/// Opens a slot for each prompt and reads it; what all prompts begin with is read once.
+///
+/// Gives the slots, and an empty list that the caller fills with the next tokens.
+fn open_all<S: Stepper>(
+    stepper: &mut S,
+    prompts: &[Prompt],
+    logits: &mut Vec<f32>,
+) -> (Vec<Slot>, Vec<(Slot, u32)>) {
+    let shared = shared_prefix(prompts);
+    let base = stepper.open();
+    if let Some(first) = prompts.first().filter(|_| shared > 0) {
+        stepper.feed(&[(base, &first.ids[..shared])], logits);
+    }
+    let slots: Vec<Slot> = prompts.iter().map(|_| stepper.fork(base)).collect();
+    stepper.close(base);
+    let rows: Vec<(Slot, &[u32])> = slots
+        .iter()
+        .zip(prompts)
+        .map(|(slot, p)| (*slot, &p.ids[shared..]))
+        .collect();
+    stepper.feed(&rows, logits);
+    (slots, Vec::with_capacity(prompts.len()))
+}
+
+/// Tokens that all prompts begin with; at least one token of each is left over.
+fn shared_prefix(prompts: &[Prompt]) -> usize {
+    let Some(first) = prompts.first().filter(|_| prompts.len() > 1) else {
+        return 0;
+    };
+    let shortest = prompts
+        .iter()
+        .map(|p| p.ids.len())
+        .min()
+        .unwrap_or(0)
+        .saturating_sub(1);
+    (0..shortest)
+        .find(|&i| prompts.iter().any(|p| p.ids[i] != first.ids[i]))
+        .unwrap_or(shortest)
+}
+
+/// Ids that would complete an n-gram that `ids` already holds.
+fn repeated_ngram_bans(ids: &[u32], n: usize) -> Vec<u32> {
+    if n == 0 || ids.len() + 1 < n {
+        return Vec::new();
+    }
+    let tail = &ids[ids.len() + 1 - n..];
+    ids.windows(n)
+        .filter(|w| w[..n - 1] == *tail)
+        .map(|w| w[n - 1])
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A toy: logits favour `last + 1`, with EOS (0) after 5; two slots never mix.
+    struct Counter(Vec<Option<Vec<u32>>>);
+
+    impl Stepper for Counter {
+        fn open(&mut self) -> Slot {
+            self.0.push(Some(Vec::new()));
+            Slot(self.0.len() - 1)
+        }
+        fn fork(&mut self, slot: Slot) -> Slot {
+            self.0.push(self.0[slot.0].clone());
+            Slot(self.0.len() - 1)
+        }
+        fn close(&mut self, slot: Slot) {
+            assert!(self.0[slot.0].take().is_some(), "closed twice");
+        }
+        fn feed(&mut self, rows: &[(Slot, &[u32])], logits: &mut Vec<f32>) {
+            logits.clear();
+            for (slot, ids) in rows {
+                let seq = self.0[slot.0].as_mut().expect("open");
+                seq.extend_from_slice(ids);
+                let last = *seq.last().expect("fed") as usize;
+                let mut row = vec![0f32; 8];
+                row[if last >= 5 { 0 } else { last + 1 }] = 4.0;
+                row[7] = 3.0;
+                logits.extend(row);
+            }
+        }
+        fn vocab_size(&self) -> usize {
+            8
+        }
+        fn best_and_log_sum(&self, logits: &[f32]) -> (usize, f32) {
+            let max = logits.iter().copied().fold(f32::MIN, f32::max);
+            let best = logits.iter().position(|v| *v == max).unwrap_or(0);
+            (best, logits.iter().map(|v| v.exp()).sum::<f32>().ln())
+        }
+    }
+
+    fn prompt(ids: &[u32], max: usize) -> Prompt {
+        Prompt {
+            ids: ids.to_vec(),
+            max_new_tokens: max,
+        }
+    }
+
+    #[test]
+    fn greedy_ends_at_eos_and_frees_every_slot() {
+        let mut toy = Counter(Vec::new());
+        let prompts = [prompt(&[1, 2], 20), prompt(&[1, 4], 20), prompt(&[1, 1], 2)];
+        let out = greedy(&mut toy, &prompts, &DecodeOptions::default(), 0);
+        assert_eq!(out[0].ids, [3, 4, 5, 0]);
+        assert_eq!(out[1].ids, [5, 0]);
+        assert_eq!(out[2].ids, [2, 3]);
+        assert!(out[2].truncated && !out[0].truncated);
+        assert!(toy.0.iter().all(Option::is_none));
+    }
+
+    #[test]
+    fn beam_finds_the_likeliest_and_frees_every_slot() {
+        let mut toy = Counter(Vec::new());
+        let options = DecodeOptions {
+            beam: 3,
+            nbest: 2,
+            ..DecodeOptions::default()
+        };
+        let out = beam(&mut toy, &prompt(&[2], 12), &options, 0);
+        assert_eq!(out[0].ids, [3, 4, 5, 0]);
+        assert_eq!(out.len(), 2);
+        assert!(out[0].score >= out[1].score);
+        assert!(toy.0.iter().all(Option::is_none));
+    }
+
+    #[test]
+    fn no_ngram_comes_twice() {
+        assert_eq!(repeated_ngram_bans(&[1, 2, 3, 1, 2], 3), [3]);
+        assert_eq!(repeated_ngram_bans(&[1], 3), [] as [u32; 0]);
+        assert_eq!(repeated_ngram_bans(&[4, 4], 1), [4, 4]);
+    }
 }

@@ -1,3 +1,5 @@
-//! (see ARCHITECTURE.md)
+//! Transformers on flat buffers. An engine reads token ids and gives logits; it knows no text.
 
+pub mod causal;
+pub mod linear;
 pub mod marian;

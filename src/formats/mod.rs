@@ -1,4 +1,5 @@
-//! (see ARCHITECTURE.md)
+//! Readers of foreign bytes. Every size is checked against the file before anything is allocated.
 
+pub mod gguf;
 pub mod lexical;
 pub mod marian_bin;

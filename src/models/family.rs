@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::text::{Direction, Lang};
+
 use serde::{Deserialize, Serialize};
 
 /// Layout of a model's directory.
@@ -40,6 +42,20 @@ pub struct FirefoxFiles {
     pub target_vocab: PathBuf,
     /// Lexical shortlist.
     pub shortlist: Option<PathBuf>,
+}
+
+impl FirefoxFiles {
+    /// The direction that the weights' file name tells (`model.enpt.intgemm.alphas.bin`).
+    #[must_use]
+    pub fn direction(&self) -> Option<Direction> {
+        let name = self.model.file_name()?.to_str()?;
+        let pair = name.split('.').find(|part| part.len() == 4)?;
+        let (from, to) = (pair.get(..2)?, pair.get(2..)?);
+        Some(Direction {
+            from: Lang::parse(from)?,
+            to: Lang::parse(to)?,
+        })
+    }
 }
 
 /// Why a directory is no model.

@@ -5,6 +5,7 @@ pub mod family;
 pub mod fetch;
 mod http;
 pub mod manifest;
+pub mod open;
 mod sources;
 pub mod store;
 pub mod verify;

@@ -200,6 +200,26 @@ pub fn good_line(
     })
 }
 
+/// The record of one article outside a run, as one line with its line break: index 0, and the id
+/// that a run over it alone would give.
+#[must_use]
+pub fn single_line(path: &str, article: &Article, processed: &Processed) -> Vec<u8> {
+    let id = match &article.id {
+        Some(id) => id.clone(),
+        None => super::ids::hex(&super::ids::digest(article.text().as_bytes())[..8]),
+    };
+    let source = Source {
+        path: path.to_owned(),
+        line: None,
+    };
+    let place = Place {
+        id: &id,
+        index: 0,
+        source: &source,
+    };
+    good_line(place, article, processed, SegmentDetail::All)
+}
+
 /// The record of a failed article, as one line with its line break.
 #[must_use]
 pub fn error_line(place: Place<'_>, error: &RecordError) -> Vec<u8> {

@@ -1,5 +1,6 @@
-//! (see ARCHITECTURE.md)
+//! Tokenisers: text to ids and back.
 
 mod charsmap;
+pub mod hf;
 mod protobuf;
 pub mod spm;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use super::pipeline::{ArticleError, Translators};
+use super::pipeline::{ArticleError, PipelineOptions, Translators};
 use super::translator::{LineResult, TranslateError, Translator};
 use crate::decode::DecodeOptions;
 use crate::text::Direction;
@@ -83,15 +83,41 @@ pub(super) fn ask(
             })
         })
         .collect();
-    let answers = ask_unique(desk, &unique, decode);
+    let answers: Vec<Result<Answer, Failure>> = ask_unique(desk, &unique, decode)
+        .into_iter()
+        .zip(&unique)
+        .map(|(line, request)| answer(line?).ok_or_else(|| silent(desk.models, request.0)))
+        .collect();
     place.into_iter().map(|at| answers[at].clone()).collect()
+}
+
+/// The bare model's results for `lines`, in their order; the caller keeps empty lines out.
+///
+/// # Errors
+/// When no model has the direction, or the engine fails on a line.
+pub fn translate_lines(
+    lines: &[&str],
+    direction: Direction,
+    models: &Translators,
+    options: &PipelineOptions,
+    pool: &rayon::ThreadPool,
+) -> Result<Vec<LineResult>, ArticleError> {
+    let desk = Desk {
+        models,
+        batch_tokens: options.batch_tokens,
+        pool,
+    };
+    let requests: Vec<Request> = lines.iter().map(|l| (direction, (*l).to_owned())).collect();
+    let places: Vec<&Request> = requests.iter().collect();
+    let results = ask_unique(desk, &places, &options.decode);
+    results.into_iter().map(|r| r.map_err(Into::into)).collect()
 }
 
 fn ask_unique(
     desk: Desk<'_>,
     requests: &[&Request],
     decode: &DecodeOptions,
-) -> Vec<Result<Answer, Failure>> {
+) -> Vec<Result<LineResult, Failure>> {
     let lengths: Vec<usize> = desk.pool.install(|| {
         requests
             .par_iter()
@@ -109,7 +135,7 @@ fn ask_unique(
         desk.batch_tokens,
         desk.pool.current_num_threads(),
     );
-    let done: Vec<Vec<Result<Answer, Failure>>> = desk.pool.install(|| {
+    let done: Vec<Vec<Result<LineResult, Failure>>> = desk.pool.install(|| {
         batches
             .par_iter()
             .map(|batch| {
@@ -122,7 +148,7 @@ fn ask_unique(
             })
             .collect()
     });
-    let mut answers: Vec<Option<Result<Answer, Failure>>> = vec![None; requests.len()];
+    let mut answers: Vec<Option<Result<LineResult, Failure>>> = vec![None; requests.len()];
     for (batch, results) in batches.iter().zip(done) {
         for (at, result) in batch.iter().zip(results) {
             answers[*at] = Some(result);
@@ -165,25 +191,28 @@ fn group(
     batches
 }
 
+fn silent(models: &Translators, direction: Direction) -> Failure {
+    Failure::Engine {
+        model: models
+            .get(direction)
+            .map_or_else(String::new, |m| m.info().id.clone()),
+        message: "a segment came back without a hypothesis".to_owned(),
+    }
+}
+
 fn translate(
     model: &dyn Translator,
     texts: &[&str],
     direction: Direction,
     decode: &DecodeOptions,
-) -> Vec<Result<Answer, Failure>> {
-    let broken = |message: &str| Failure::Engine {
-        model: model.info().id.clone(),
-        message: message.to_owned(),
-    };
+) -> Vec<Result<LineResult, Failure>> {
     match model.translate_batch(texts, direction, decode) {
-        Ok(lines) if lines.len() == texts.len() => lines
-            .into_iter()
-            .map(|line| {
-                answer(line).ok_or_else(|| broken("a segment came back without a hypothesis"))
-            })
-            .collect(),
+        Ok(lines) if lines.len() == texts.len() => lines.into_iter().map(Ok).collect(),
         Err(error) if texts.len() == 1 => vec![Err(error.into())],
-        Ok(_) if texts.len() == 1 => vec![Err(broken("a batch came back with another length"))],
+        Ok(_) if texts.len() == 1 => vec![Err(Failure::Engine {
+            model: model.info().id.clone(),
+            message: "a batch came back with another length".to_owned(),
+        })],
         _ => texts
             .iter()
             .flat_map(|text| translate(model, &[text], direction, decode))

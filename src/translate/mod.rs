@@ -4,6 +4,7 @@ mod articles;
 mod batch;
 pub mod checks;
 mod layout;
+pub mod llm;
 pub mod numbers;
 pub mod pipeline;
 mod recase;
@@ -13,6 +14,7 @@ pub mod spans;
 pub mod translator;
 
 pub use articles::{translate_articles, translate_lines_guarded};
+pub use batch::translate_lines;
 pub use pipeline::{
     ArticleError, Counts, Flag, PipelineOptions, TranslatedArticle, TranslatedSegment, Translators,
     Wrapped,

@@ -1,7 +1,9 @@
 //! One file a command: arguments, then `run`, which turns them into one library call.
 
 pub mod completions;
-pub mod merge;
-pub mod status;
 pub mod doctor;
+pub mod merge;
 pub mod models;
+pub mod status;
+pub mod summarize;
+pub mod translate;

@@ -1,0 +1,83 @@
+//! `tarjama summarize`: one article, summaries in the languages asked for.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::Context;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::options::{self, LangArgs, ModelArgs};
+use crate::run::Processed;
+use crate::run::record::single_line;
+use crate::summarize::{Extractive, Size, Summarizer, summarize_translated};
+use crate::text::{Lang, lang};
+use crate::translate::{PipelineOptions, translate_articles};
+
+/// Arguments of `summarize`.
+#[derive(Args, Debug)]
+pub struct SummarizeArgs {
+    /// The article (text, Markdown or HTML); - or nothing reads standard input
+    file: Option<PathBuf>,
+    /// Languages of the summaries
+    #[arg(long = "in", value_name = "LANGS", value_delimiter = ',', default_value = "en,ar", value_parser = options::parse_lang)]
+    languages: Vec<Lang>,
+    /// Sentences of a summary
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    sentences: u16,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Print the record
+    #[arg(long)]
+    json: bool,
+}
+
+/// Summarises a file or standard input.
+pub fn run(args: &SummarizeArgs, context: &Context) -> anyhow::Result<Exit> {
+    let (name, bytes) = options::read_input(args.file.as_ref())?;
+    let article = options::parse_article(&name, &bytes)?;
+    let from = article.lang.or_else(|| lang::detect(&article.text()));
+    let from =
+        from.ok_or_else(|| Failure::usage(format!("{name} has no text"), "check the file"))?;
+    let target = args.languages.iter().copied().find(|lang| *lang != from);
+    let langs = LangArgs {
+        from: Some(from),
+        to: target,
+    };
+    let direction = options::direction(&langs, None)?;
+    let pool = options::thread_pool(context)?;
+    let models = options::open_models(&args.model, &langs, context, &pool)?;
+    let pipeline = PipelineOptions {
+        from: Some(direction.from),
+        to: Some(direction.to),
+        ..PipelineOptions::default()
+    };
+    let translated = translate_articles(std::slice::from_ref(&article), &models, &pipeline, &pool);
+    let translated = options::only(translated, &name)?;
+    let summarizer = Extractive::default();
+    let size = Size::Sentences(args.sentences.into());
+    let mut all = summarize_translated(&article, &translated, &summarizer, size);
+    let mut summary = Vec::new();
+    for wanted in &args.languages {
+        let text = all.remove(wanted).ok_or_else(|| {
+            let message = format!("this article gives no summary in {wanted}");
+            Failure::usage(message, format!("--in {},{}", direction.from, direction.to))
+        })?;
+        summary.push((wanted.to_string(), text));
+    }
+    if args.json {
+        let processed = Processed {
+            translated,
+            summary,
+            flags: Vec::new(),
+            summary_model: Some(summarizer.name()),
+        };
+        context
+            .printer
+            .result_bytes(&single_line(&name, &article, &processed))?;
+    } else {
+        for (lang, text) in summary {
+            context.printer.result(&format!("{lang}: {text}"))?;
+        }
+    }
+    Ok(Exit::Done)
+}

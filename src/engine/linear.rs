@@ -1,0 +1,68 @@
+//! A linear layer in the arithmetic that the user chose.
+
+use crate::kernel::{Kernels, PackedF32, PackedInt8, QuantizedRows};
+
+/// Arithmetic of matrix products.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Compute {
+    /// Int8 weights and activations, 32-bit sums, f32 scales.
+    #[default]
+    Int8,
+    /// Float weights and activations: slow, for parity with reference implementations.
+    Float32,
+}
+
+/// Weights `[n, k]` of a linear layer without bias.
+#[derive(Debug)]
+pub enum Linear {
+    /// Packed int8.
+    Int8(PackedInt8),
+    /// Packed floats.
+    Float32(PackedF32),
+}
+
+impl Linear {
+    /// `out = x W^T`; x `[rows, k]`, out `[rows, n]`. `scratch` holds quantised activations.
+    pub fn forward(
+        &self,
+        kernels: Kernels,
+        x: &[f32],
+        scratch: &mut QuantizedRows,
+        out: &mut Vec<f32>,
+    ) {
+        match self {
+            Self::Int8(w) => {
+                kernels.quantize(x, w.columns(), w.block(), scratch);
+                self.forward_quantized(kernels, x, scratch, out);
+            }
+            Self::Float32(_) => self.forward_quantized(kernels, x, scratch, out),
+        }
+    }
+
+    /// As [`Linear::forward`] where `quantized` already holds `x` in the blocks of this layer.
+    pub fn forward_quantized(
+        &self,
+        kernels: Kernels,
+        x: &[f32],
+        quantized: &QuantizedRows,
+        out: &mut Vec<f32>,
+    ) {
+        let (n, k) = match self {
+            Self::Int8(w) => (w.rows(), w.columns()),
+            Self::Float32(w) => (w.rows(), w.columns()),
+        };
+        out.resize(x.len() / k * n, 0.0);
+        match self {
+            Self::Int8(w) => kernels.matmul_int8(quantized, w, out),
+            Self::Float32(w) => kernels.matmul_f32(x, w, out),
+        }
+    }
+
+    /// Row `row` of the weights, for embedding lookup.
+    pub fn row(&self, row: usize, out: &mut [f32]) {
+        match self {
+            Self::Int8(w) => w.dequantize_row(row, out),
+            Self::Float32(w) => w.row(row, out),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Matrix products: the portable definition and the choice of the variant.
+
+use super::pack::{PackedF32, PackedInt8, QuantizedRows};
+use super::{Isa, Kernels, LANES, multiversion};
+
+impl Kernels {
+    /// Quantises `x` (row-major `[rows, k]`) for weights with blocks of `block` columns:
+    /// `scale = max |x| / 127` over each block, values rounded to the nearest, ties to even.
+    ///
+    /// # Panics
+    /// When `x` is not `[rows, k]` or `block` does not divide `k`.
+    pub fn quantize(self, x: &[f32], k: usize, block: usize, out: &mut QuantizedRows) {
+        assert!(k.is_multiple_of(block) && x.len().is_multiple_of(k));
+        out.k = k;
+        out.block = block;
+        out.rows = x.len() / k;
+        out.data.resize(x.len(), 0);
+        out.scales.resize(x.len() / block, 0.0);
+        out.offsets.resize(x.len() / block, 0);
+        multiversion!(self.isa, quantize(x: &[f32], block: usize, out: &mut QuantizedRows));
+    }
+
+    /// `out[r, n] = sum over blocks of (q[r] . w[n]) * (weight scale * row scale)`: a linear layer
+    /// without bias on quantised rows.
+    ///
+    /// Shapes: x `[rows, k]`, w `[n, k]`, out `[rows, n]` row-major. A row's result does not depend
+    /// on the other rows, and is the same on every instruction set.
+    ///
+    /// # Panics
+    /// When shapes or blocks differ.
+    pub fn matmul_int8(self, x: &QuantizedRows, w: &PackedInt8, out: &mut [f32]) {
+        assert_eq!((x.k, x.block), (w.k, w.block));
+        assert_eq!(out.len(), x.rows * w.n);
+        match self.isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => super::x86::matmul_int8_avx512(x, w, out),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => super::x86::matmul_int8_avx2(x, w, out),
+            _ => matmul_int8(x, w, out),
+        }
+    }
+
+    /// `out[r, n] = x[r] . w[n]` in f32, sums in the order of the columns.
+    ///
+    /// Shapes: x `[rows, k]`, w `[n, k]`, out `[rows, n]` row-major.
+    ///
+    /// # Panics
+    /// When shapes differ.
+    pub fn matmul_f32(self, x: &[f32], w: &PackedF32, out: &mut [f32]) {
+        assert!(x.len().is_multiple_of(w.k));
+        assert_eq!(out.len(), x.len() / w.k * w.n);
+        multiversion!(self.isa, matmul_f32(x: &[f32], w: &PackedF32, out: &mut [f32]));
+    }
+}
+
+#[inline(always)]
+fn quantize(x: &[f32], block: usize, out: &mut QuantizedRows) {
+    let values = x.chunks_exact(block).zip(out.data.chunks_exact_mut(block));
+    for ((xs, qs), (scale, offset)) in values.zip(out.scales.iter_mut().zip(&mut out.offsets)) {
+        let mut max = [0f32; LANES];
+        for chunk in xs.chunks(LANES) {
+            for (m, v) in max.iter_mut().zip(chunk) {
+                let a = v.abs();
+                *m = if a > *m { a } else { *m };
+            }
+        }
+        let max = max.iter().fold(0f32, |a, &b| if b > a { b } else { a });
+        let inverse = if max > 0.0 { 127.0 / max } else { 0.0 };
+        *scale = max / 127.0;
+        let mut sum = 0i32;
+        for (q, v) in qs.iter_mut().zip(xs) {
+            // Adding and taking away 1.5 * 2^23 rounds to the nearest, ties to even, in SIMD.
+            let rounded = (v * inverse + 12_582_912.0) - 12_582_912.0;
+            let int = rounded as i32;
+            *q = int as i8;
+            sum += int;
+        }
+        *offset = sum * 128;
+    }
+}
+
+/// The definition of the int8 product.
+pub(super) fn matmul_int8(x: &QuantizedRows, w: &PackedInt8, out: &mut [f32]) {
+    let blocks = w.k / w.block;
+    for (panel, first) in (0..w.n).step_by(LANES).enumerate() {
+        let data = &w.data[panel * LANES * w.k..][..LANES * w.k];
+        let width = LANES.min(w.n - first);
+        for row in 0..x.rows {
+            let mut sum = [0f32; LANES];
+            for b in 0..blocks {
+                let q = &x.data[row * x.k + b * w.block..][..w.block];
+                let block_data = &data[b * w.block * LANES..][..w.block * LANES];
+                let mut dot = [-x.offsets[row * blocks + b]; LANES];
+                for (q, group) in q.chunks_exact(4).zip(block_data.chunks_exact(4 * LANES)) {
+                    for (d, w) in dot.iter_mut().zip(group.chunks_exact(4)) {
+                        *d += i32::from(w[0]) * i32::from(q[0])
+                            + i32::from(w[1]) * i32::from(q[1])
+                            + i32::from(w[2]) * i32::from(q[2])
+                            + i32::from(w[3]) * i32::from(q[3]);
+                    }
+                }
+                let scales = &w.scales[(panel * blocks + b) * LANES..][..LANES];
+                let row_scale = x.scales[row * blocks + b];
+                for ((s, d), ws) in sum.iter_mut().zip(dot).zip(scales) {
+                    *s += d as f32 * (ws * row_scale);
+                }
+            }
+            out[row * w.n + first..][..width].copy_from_slice(&sum[..width]);
+        }
+    }
+}
+
+#[inline(always)]
+fn matmul_f32(x: &[f32], w: &PackedF32, out: &mut [f32]) {
+    const TILE: usize = 4;
+    let rows = x.len() / w.k;
+    for (panel, first) in (0..w.n).step_by(LANES).enumerate() {
+        let data = &w.data[panel * LANES * w.k..][..LANES * w.k];
+        let width = LANES.min(w.n - first);
+        let mut row = 0;
+        while row < rows {
+            let tile = TILE.min(rows - row);
+            let mut sums = [[0f32; LANES]; TILE];
+            // Rows past the end repeat the last one, so that the inner loop is of fixed size.
+            let xs: [&[f32]; TILE] =
+                std::array::from_fn(|i| &x[(row + i.min(tile - 1)) * w.k..][..w.k]);
+            for (column, ws) in data.chunks_exact(LANES).enumerate() {
+                for (sum, x) in sums.iter_mut().zip(xs) {
+                    for (s, w) in sum.iter_mut().zip(ws) {
+                        *s += x[column] * w;
+                    }
+                }
+            }
+            for (i, sum) in sums.iter().take(tile).enumerate() {
+                out[(row + i) * w.n + first..][..width].copy_from_slice(&sum[..width]);
+            }
+            row += tile;
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Row functions: dot products, norms, activations, softmax. Fixed lanes, no fused operations.
+
+use super::{Kernels, LANES, multiversion};
+
+impl Kernels {
+    /// Dot product of two vectors of equal length.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    #[must_use]
+    pub fn dot(self, a: &[f32], b: &[f32]) -> f32 {
+        assert_eq!(a.len(), b.len());
+        multiversion!(self.isa(), dot(a: &[f32], b: &[f32]) -> f32)
+    }
+
+    /// Attention of one query head over `keys` and `values`.
+    ///
+    /// Shapes: query `[d]`, keys and values `[len, d]` row-major with `stride` floats a row, out
+    /// `[d]`; `scores` is scratch. Source: Vaswani et al. 2017, eq. 1.
+    ///
+    /// # Panics
+    /// When the slices are shorter than the shapes ask.
+    pub fn attend(self, head: AttentionHead<'_>, scores: &mut Vec<f32>, out: &mut [f32]) {
+        assert!(head.stride >= head.query.len() && out.len() == head.query.len());
+        let needed = head
+            .len
+            .checked_sub(1)
+            .map_or(0, |n| n * head.stride + head.query.len());
+        assert!(head.keys.len() >= needed && head.values.len() >= needed);
+        multiversion!(self.isa(), attend(head: AttentionHead<'_>, scores: &mut Vec<f32>, out: &mut [f32]));
+    }
+
+    /// `out = x / rms(x) * weight`. Source: Zhang & Sennrich 2019.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    pub fn rms_norm(self, x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
+        assert!(x.len() == weight.len() && x.len() == out.len());
+        multiversion!(self.isa(), rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]));
+    }
+
+    /// `gate = gelu(gate) * up` with the tanh form of GELU. Source: Hendrycks & Gimpel 2016.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    pub fn gelu_tanh_mul(self, gate: &mut [f32], up: &[f32]) {
+        assert_eq!(gate.len(), up.len());
+        multiversion!(self.isa(), gelu_tanh_mul(gate: &mut [f32], up: &[f32]));
+    }
+
+    /// Index of the greatest value (the first of equals) and `log(sum(exp(x)))`.
+    #[must_use]
+    pub fn argmax_log_sum_exp(self, x: &[f32]) -> (usize, f32) {
+        multiversion!(self.isa(), argmax_log_sum_exp(x: &[f32]) -> (usize, f32))
+    }
+
+    /// `a += b`.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    pub fn add(self, a: &mut [f32], b: &[f32]) {
+        assert_eq!(a.len(), b.len());
+        multiversion!(self.isa(), add(a: &mut [f32], b: &[f32]));
+    }
+}
+
+/// Operands of [`Kernels::attend`].
+#[derive(Clone, Copy, Debug)]
+pub struct AttentionHead<'a> {
+    /// `[d]`
+    pub query: &'a [f32],
+    /// `[len, d]`
+    pub keys: &'a [f32],
+    /// `[len, d]`
+    pub values: &'a [f32],
+    /// Floats from one key to the next.
+    pub stride: usize,
+    /// Keys.
+    pub len: usize,
+    /// Factor of the scores.
+    pub scale: f32,
+}
+
+#[inline(always)]
+fn add(a: &mut [f32], b: &[f32]) {
+    for (a, b) in a.iter_mut().zip(b) {
+        *a += b;
+    }
+}
+
+/// Sums lanes in a fixed tree.
+#[inline(always)]
+fn sum_lanes(mut lanes: [f32; LANES]) -> f32 {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            lanes[i] += lanes[i + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+#[inline(always)]
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0f32; LANES];
+    let (ac, bc) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let (ar, br) = (ac.remainder(), bc.remainder());
+    for (a, b) in ac.zip(bc) {
+        for i in 0..LANES {
+            lanes[i] += a[i] * b[i];
+        }
+    }
+    for (lane, (a, b)) in lanes.iter_mut().zip(ar.iter().zip(br)) {
+        *lane += a * b;
+    }
+    sum_lanes(lanes)
+}
+
+/// `e^x`, within 2 ulp; 0 below -87. Range reduction by powers of two, polynomial of degree 6.
+/// Source: the scheme of Cephes `expf`.
+#[inline(always)]
+fn exp(x: f32) -> f32 {
+    // `max` and `min` of the standard library treat NaN specially and do not vectorise well.
+    let x = if x < -87.0 { -87.0 } else { x };
+    let x = if x > 88.0 { 88.0 } else { x };
+    let n = (x * std::f32::consts::LOG2_E + 12_582_912.0) - 12_582_912.0;
+    let r = x - n * 0.693_359_4 - n * -2.121_944_4e-4;
+    let mut p = 1.987_569_1e-4;
+    for c in [
+        1.398_199_9e-3,
+        8.333_452e-3,
+        4.166_579_6e-2,
+        0.166_666_65,
+        0.5,
+    ] {
+        p = p * r + c;
+    }
+    let y = p * r * r + r + 1.0;
+    y * f32::from_bits(((n as i32 + 127) as u32) << 23)
+}
+
+#[inline(always)]
+fn attend(head: AttentionHead<'_>, scores: &mut Vec<f32>, out: &mut [f32]) {
+    let AttentionHead {
+        query,
+        keys,
+        values,
+        stride,
+        len,
+        scale,
+    } = head;
+    let d = query.len();
+    scores.clear();
+    let mut max = f32::NEG_INFINITY;
+    for i in 0..len {
+        let score = dot(query, &keys[i * stride..][..d]) * scale;
+        max = if score > max { score } else { max };
+        scores.push(score);
+    }
+    let mut lanes = [0f32; LANES];
+    for chunk in scores.chunks_mut(LANES) {
+        for (s, lane) in chunk.iter_mut().zip(&mut lanes) {
+            *s = exp(*s - max);
+            *lane += *s;
+        }
+    }
+    let inverse = 1.0 / sum_lanes(lanes);
+    out.fill(0.0);
+    for (i, s) in scores.iter().enumerate() {
+        let weight = s * inverse;
+        for (o, v) in out.iter_mut().zip(&values[i * stride..][..d]) {
+            *o += weight * v;
+        }
+    }
+}
+
+#[inline(always)]
+fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
+    let mean = dot(x, x) / x.len() as f32;
+    let inverse = 1.0 / (mean + eps).sqrt();
+    for ((o, x), w) in out.iter_mut().zip(x).zip(weight) {
+        *o = x * inverse * w;
+    }
+}
+
+#[inline(always)]
+fn gelu_tanh_mul(gate: &mut [f32], up: &[f32]) {
+    for (g, u) in gate.iter_mut().zip(up) {
+        let x = *g;
+        let inner = 0.797_884_6 * (x + 0.044_715 * x * x * x);
+        let tanh = 1.0 - 2.0 / (exp(2.0 * inner) + 1.0);
+        *g = 0.5 * x * (1.0 + tanh) * u;
+    }
+}
+
+#[inline(always)]
+fn argmax_log_sum_exp(x: &[f32]) -> (usize, f32) {
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    for chunk in x.chunks(LANES) {
+        for (m, v) in lanes.iter_mut().zip(chunk) {
+            *m = if *v > *m { *v } else { *m };
+        }
+    }
+    let max = lanes
+        .iter()
+        .fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
+    let best = x.iter().position(|v| *v == max).unwrap_or(0);
+    let mut sums = [0f32; LANES];
+    for chunk in x.chunks(LANES) {
+        for (s, v) in sums.iter_mut().zip(chunk) {
+            *s += exp(*v - max);
+        }
+    }
+    (best, max + sum_lanes(sums).ln())
+}

@@ -1,0 +1,224 @@
+//! Opening a model: files to a [`Translator`].
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::engine::causal::CausalModel;
+use crate::engine::linear::Compute;
+use crate::formats::gguf::{Gguf, GgufError};
+use crate::kernel::Kernels;
+use crate::text::Direction;
+use crate::tokenize::hf::{HfTokenizer, TokenizerError};
+use crate::translate::llm::CausalTranslator;
+use crate::translate::{FirefoxTranslator, Translator};
+
+use super::EmbeddedFiles;
+use super::family::{self, Family};
+
+/// How to load weights.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenOptions {
+    /// Kernels to run on.
+    pub kernels: Kernels,
+    /// Arithmetic of matrix products.
+    pub compute: Compute,
+}
+
+/// Why a model does not open.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The program was built without its embedded model.
+    #[error("this build carries no embedded model (it was built without the feature `embedded`)")]
+    NoEmbedded,
+    /// A file cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The weights are not as they should be.
+    #[error("model {model} does not load")]
+    Gguf {
+        /// Model id or directory.
+        model: String,
+        /// Why.
+        #[source]
+        source: GgufError,
+    },
+    /// The tokenizer is not as it should be.
+    #[error("model {model} does not load")]
+    Tokenizer {
+        /// Model id or directory.
+        model: String,
+        /// Why.
+        #[source]
+        source: TokenizerError,
+    },
+    /// Nothing at this path is a model that tarjama runs.
+    #[error("{0}: {1}")]
+    Unknown(PathBuf, String),
+}
+
+/// Opens the model that the program carries.
+///
+/// # Errors
+/// When the build has none, or its files are damaged.
+pub fn open_embedded(
+    files: Option<EmbeddedFiles>,
+    options: OpenOptions,
+) -> Result<Arc<dyn Translator>, OpenError> {
+    let files = files.ok_or(OpenError::NoEmbedded)?;
+    let revision = files.sha256.get(..12).unwrap_or(files.sha256);
+    open_gguf(
+        files.id,
+        revision,
+        true,
+        files.weights,
+        files.tokenizer,
+        options,
+    )
+}
+
+fn open_gguf(
+    id: &str,
+    revision: &str,
+    draft: bool,
+    parts: &[&[u8]],
+    tokenizer: &[u8],
+    options: OpenOptions,
+) -> Result<Arc<dyn Translator>, OpenError> {
+    let gguf_error = |source| OpenError::Gguf {
+        model: id.to_owned(),
+        source,
+    };
+    let (model, tokenizer) = rayon::join(
+        || {
+            let gguf = Gguf::parse(parts)?;
+            CausalModel::load(&gguf, options.kernels, options.compute)
+        },
+        || HfTokenizer::from_bytes(tokenizer),
+    );
+    let model = model.map_err(gguf_error)?;
+    let tokenizer = tokenizer.map_err(|source| OpenError::Tokenizer {
+        model: id.to_owned(),
+        source,
+    })?;
+    Ok(Arc::new(CausalTranslator::new(
+        id, revision, draft, model, tokenizer,
+    )))
+}
+
+/// Opens a directory by the family that its files show: Firefox, or GGUF.
+///
+/// A Firefox model's direction is the one given, else what its file names say.
+///
+/// # Errors
+/// When files are missing, unreadable or of a family that tarjama does not run.
+pub fn open_dir(
+    id: &str,
+    dir: &Path,
+    direction: Option<Direction>,
+    options: OpenOptions,
+) -> Result<Arc<dyn Translator>, OpenError> {
+    let family =
+        family::detect(dir).map_err(|e| OpenError::Unknown(dir.to_owned(), e.to_string()))?;
+    match family {
+        Family::Firefox => open_firefox(id, dir, direction),
+        Family::Gguf => open_gguf_dir(id, dir, options),
+        other => {
+            let message =
+                format!("a model of the family {other:?}, which tarjama does not run yet");
+            Err(OpenError::Unknown(dir.to_owned(), message))
+        }
+    }
+}
+
+fn open_firefox(
+    id: &str,
+    dir: &Path,
+    direction: Option<Direction>,
+) -> Result<Arc<dyn Translator>, OpenError> {
+    let named = family::firefox_files(dir)
+        .map_err(|e| OpenError::Unknown(dir.to_owned(), e.to_string()))?;
+    let direction = direction.or(named.direction()).ok_or_else(|| {
+        let message = "its file names do not tell its languages; give --from and --to";
+        OpenError::Unknown(dir.to_owned(), message.to_owned())
+    })?;
+    let model = FirefoxTranslator::open(dir, direction.from, direction.to)
+        .map_err(|e| OpenError::Unknown(dir.to_owned(), e.to_string()))?;
+    let revision = model.info().revision.clone();
+    Ok(Arc::new(model.with_name(id.to_owned(), revision)))
+}
+
+/// Opens a directory in GGUF layout: one `*.gguf` (or its parts `*.gguf.1`, `*.gguf.2`, ..) beside
+/// a `tokenizer.json`, of the embedded model's architecture and prompt.
+///
+/// # Errors
+/// When files are missing, unreadable or not of this kind.
+fn open_gguf_dir(
+    id: &str,
+    dir: &Path,
+    options: OpenOptions,
+) -> Result<Arc<dyn Translator>, OpenError> {
+    let read_error = |path: &Path| {
+        let path = path.to_owned();
+        move |source| OpenError::Read { path, source }
+    };
+    let mut weights = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(read_error(dir))? {
+        let path = entry.map_err(read_error(dir))?.path();
+        let name = path
+            .file_name()
+            .and_then(|n| n.to_str())
+            .unwrap_or_default()
+            .to_owned();
+        let part = name
+            .rsplit_once(".gguf.")
+            .is_some_and(|(_, n)| n.parse::<u32>().is_ok());
+        if name.ends_with(".gguf") || part {
+            weights.push(path);
+        }
+    }
+    weights.sort();
+    if weights.is_empty() {
+        return Err(OpenError::Unknown(
+            dir.to_owned(),
+            "no *.gguf file in this directory".into(),
+        ));
+    }
+    if weights.len() > 1
+        && weights
+            .iter()
+            .any(|p| p.extension().is_some_and(|e| e == "gguf"))
+    {
+        let message = "more than one *.gguf file; keep one model in a directory".into();
+        return Err(OpenError::Unknown(dir.to_owned(), message));
+    }
+    let mut parts = Vec::new();
+    for path in &weights {
+        parts.push(std::fs::read(path).map_err(read_error(path))?);
+    }
+    let tokenizer_path = dir.join("tokenizer.json");
+    let tokenizer = std::fs::read(&tokenizer_path).map_err(read_error(&tokenizer_path))?;
+    let revision = sha256_prefix(&parts);
+    let slices: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+    open_gguf(id, &revision, false, &slices, &tokenizer, options)
+}
+
+/// The first 12 hex digits of the SHA-256 of the joined parts.
+fn sha256_prefix(parts: &[Vec<u8>]) -> String {
+    use sha2::{Digest, Sha256};
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part);
+    }
+    hash.finalize()
+        .iter()
+        .take(6)
+        .map(|b| format!("{b:02x}"))
+        .collect()
+}

@@ -1,0 +1,214 @@
+//! Decoder-only models as translators: prompt in, answer out.
+
+use crate::decode::{self, DecodeOptions, Decoded, Prompt};
+use crate::engine::causal::CausalModel;
+use crate::text::{Direction, Lang};
+use crate::tokenize::hf::{HfTokenizer, TokenizerError};
+
+use super::{Hypothesis, LineResult, ModelInfo, TranslateError, Translator};
+
+/// Ids that frame a prompt of the embedded model.
+const BOS: u32 = 2;
+const EOS: u32 = 1;
+
+/// Longest source that keeps prompt and target within the 256 tokens of a training example.
+const MAX_SOURCE_TOKENS: usize = 110;
+
+/// The embedded English-Arabic model, and others of its prompt.
+///
+/// Prompt: `<bos>English: SOURCE\nArabic:`, answer ` TARGET<eos>` (models/embedded/README.md).
+#[derive(Debug)]
+pub struct CausalTranslator {
+    info: ModelInfo,
+    model: CausalModel,
+    tokenizer: HfTokenizer,
+}
+
+impl CausalTranslator {
+    /// A translator over loaded weights.
+    #[must_use]
+    pub fn new(
+        id: &str,
+        revision: &str,
+        draft: bool,
+        model: CausalModel,
+        tokenizer: HfTokenizer,
+    ) -> Self {
+        let both = [(Lang::EN, Lang::AR), (Lang::AR, Lang::EN)];
+        let info = ModelInfo {
+            id: id.to_owned(),
+            revision: revision.to_owned(),
+            draft,
+            directions: both
+                .into_iter()
+                .map(|(from, to)| Direction { from, to })
+                .collect(),
+        };
+        Self {
+            info,
+            model,
+            tokenizer,
+        }
+    }
+
+    fn prompt_text(&self, segment: &str, direction: Direction) -> Result<String, TranslateError> {
+        let (source, target) = match (direction.from, direction.to) {
+            (Lang::EN, Lang::AR) => ("English", "Arabic"),
+            (Lang::AR, Lang::EN) => ("Arabic", "English"),
+            _ => {
+                return Err(TranslateError::Direction {
+                    model: self.info.id.clone(),
+                    direction,
+                });
+            }
+        };
+        Ok(format!("{source}: {}\n{target}:", clean(segment)))
+    }
+
+    fn prompt(
+        &self,
+        segment: &str,
+        direction: Direction,
+        options: &DecodeOptions,
+    ) -> Result<Prompt, TranslateError> {
+        let text = self.prompt_text(segment, direction)?;
+        let mut ids = vec![BOS];
+        ids.extend(self.tokenizer.encode(&text).map_err(|e| self.failed(&e))?);
+        let room = self.model.config().context_length.saturating_sub(ids.len());
+        if room == 0 {
+            return Err(TranslateError::Engine {
+                model: self.info.id.clone(),
+                message: format!(
+                    "a segment of {} tokens passes the model's context",
+                    ids.len()
+                ),
+            });
+        }
+        // A translation is rarely more than twice as long as its source; a loop ends here.
+        let limit = options.max_new_tokens.unwrap_or(ids.len() * 5 / 2 + 16);
+        Ok(Prompt {
+            ids,
+            max_new_tokens: limit.clamp(1, room),
+        })
+    }
+
+    fn failed(&self, error: &TokenizerError) -> TranslateError {
+        TranslateError::Engine {
+            model: self.info.id.clone(),
+            message: error.to_string(),
+        }
+    }
+
+    fn hypothesis(&self, decoded: Decoded) -> Result<Hypothesis, TranslateError> {
+        let text = self
+            .tokenizer
+            .decode(&decoded.ids)
+            .map_err(|e| self.failed(&e))?;
+        // One segment, one line: a newline in an answer is a space.
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        Ok(Hypothesis {
+            text,
+            ids: decoded.ids,
+            score: decoded.score,
+            truncated: decoded.truncated,
+        })
+    }
+}
+
+impl Translator for CausalTranslator {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn source_tokens(&self, segment: &str, _direction: Direction) -> usize {
+        // A text that does not encode fails in `translate_batch`, with the reason.
+        self.tokenizer
+            .encode(&clean(segment))
+            .map_or(0, |ids| ids.len())
+    }
+
+    fn max_source_tokens(&self) -> usize {
+        MAX_SOURCE_TOKENS
+    }
+
+    fn translate_batch(
+        &self,
+        segments: &[&str],
+        direction: Direction,
+        options: &DecodeOptions,
+    ) -> Result<Vec<LineResult>, TranslateError> {
+        let prompts: Vec<Prompt> = segments
+            .iter()
+            .map(|s| self.prompt(s, direction, options))
+            .collect::<Result<_, _>>()?;
+        let mut session = self.model.session();
+        let decoded: Vec<Vec<Decoded>> = if options.beam > 1 {
+            prompts
+                .iter()
+                .map(|p| decode::beam(&mut session, p, options, EOS))
+                .collect()
+        } else {
+            decode::greedy(&mut session, &prompts, options, EOS)
+                .into_iter()
+                .map(|d| vec![d])
+                .collect()
+        };
+        prompts
+            .into_iter()
+            .zip(decoded)
+            .map(|(prompt, decoded)| {
+                let hypotheses = decoded
+                    .into_iter()
+                    .map(|d| self.hypothesis(d))
+                    .collect::<Result<_, _>>()?;
+                Ok(LineResult {
+                    source_ids: prompt.ids,
+                    hypotheses,
+                    wrapped: false,
+                })
+            })
+            .collect()
+    }
+}
+
+/// The one form of text that the model was trained on: no vowel marks, tatweel or direction marks,
+/// plain quotes, Western digits, single spaces. Source: `clean` of the model's training script.
+fn clean(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\u{64b}'..='\u{652}'
+            | '\u{670}'
+            | '\u{640}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{feff}' => {}
+            '\u{201c}' | '\u{201d}' | '\u{ab}' | '\u{bb}' => out.push('"'),
+            '\u{2018}' | '\u{2019}' => out.push('\''),
+            '\u{2026}' => out.push_str("..."),
+            '\u{660}'..='\u{669}' => {
+                out.push(char::from_digit(u32::from(c) - 0x660, 10).unwrap_or(c));
+            }
+            '\u{66b}' => out.push('.'),
+            '\u{66c}' => out.push(','),
+            '\u{66a}' => out.push('%'),
+            _ => out.push(c),
+        }
+    }
+    out.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cleans_as_the_training_script_did() {
+        assert_eq!(
+            clean("  قَالَ «نعم»…  ١٢٫٥٪\u{200f} "),
+            "قال \"نعم\"... 12.5%"
+        );
+        assert_eq!(clean("“It’s” a\u{a0}test"), "\"It's\" a test");
+    }
+}
