@@ -12,7 +12,7 @@ use crate::text::{Direction, Lang};
 use crate::tokenize::spm::{Spm, SpmError};
 
 /// Longest source, in pieces without EOS, that Firefox's toolkit gives the model unsplit.
-const MAX_PIECES: usize = 128;
+const MAX_PIECES: usize = 127;
 
 /// Why a directory could not be opened as a Firefox model.
 #[derive(Debug, thiserror::Error)]
@@ -143,39 +143,30 @@ impl FirefoxTranslator {
             .collect()
     }
 
-    /// Joins what became of the parts of one segment.
-    fn join(&self, parts: Vec<Vec<u32>>, decoded: Vec<Decoded>) -> LineResult {
+    /// Joins what became of the parts of one segment; white space around it stays.
+    fn join(&self, segment: &str, parts: &[Vec<u32>], decoded: Vec<Decoded>) -> LineResult {
         let target = self.target.as_ref().unwrap_or(&self.source);
         let wrapped = parts.len() > 1;
-        let mut text = String::new();
+        let start = segment.len() - segment.trim_start().len();
+        let mut text = segment[..start].to_owned();
         let mut ids = Vec::new();
         let mut sum = 0.0;
         let mut truncated = false;
-        for part in decoded {
-            if !text.is_empty() {
+        for (number, (part, decoded)) in parts.iter().zip(decoded).enumerate() {
+            if number > 0 && part.first().is_some_and(|&id| self.source.begins_word(id)) {
                 text.push(' ');
             }
-            text.push_str(&target.decode(&part.ids));
-            sum += part.score * part.ids.len() as f32;
-            truncated |= part.truncated;
-            ids.extend(part.ids);
+            text.push_str(&target.decode(&decoded.ids));
+            sum += decoded.score * decoded.ids.len() as f32;
+            truncated |= decoded.truncated;
+            ids.extend(decoded.ids);
         }
-        let score = if ids.is_empty() {
-            0.0
-        } else {
-            sum / ids.len() as f32
-        };
-        let hypothesis = Hypothesis {
-            text,
-            ids,
-            score,
-            truncated,
-        };
-        LineResult {
-            source_ids: parts.concat(),
-            hypotheses: vec![hypothesis],
-            wrapped,
+        if !parts.is_empty() {
+            text.push_str(&segment[segment.trim_end().len()..]);
         }
+        let score = if ids.is_empty() { 0.0 } else { sum / ids.len() as f32 };
+        let hypothesis = Hypothesis { text, ids, score, truncated };
+        LineResult { source_ids: parts.concat(), hypotheses: vec![hypothesis], wrapped }
     }
 }
 
@@ -210,11 +201,11 @@ impl Translator for FirefoxTranslator {
             .model
             .greedy(&sources, self.special(), options)
             .into_iter();
-        Ok(parts
-            .into_iter()
-            .map(|parts| {
-                let of_segment = decoded.by_ref().take(parts.len()).collect();
-                self.join(parts, of_segment)
+        Ok(segments
+            .iter()
+            .zip(&parts)
+            .map(|(segment, parts)| {
+                self.join(segment, parts, decoded.by_ref().take(parts.len()).collect())
             })
             .collect())
     }

@@ -170,8 +170,8 @@ impl Target {
                 best = Some((logit, id));
             }
         }
-        let (logit, id) = best.unwrap_or((f32::NEG_INFINITY, special.eos));
         let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let (logit, id) = best.unwrap_or((max, special.eos));
         let total: f32 = logits.iter().map(|l| (l - max).exp()).sum();
         self.sum += logit - max - total.ln();
         self.ids.push(id);
