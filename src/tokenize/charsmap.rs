@@ -18,7 +18,7 @@ impl Charsmap {
         let (size, rest) = blob.split_at_checked(4).ok_or(SpmError::Truncated)?;
         let size = u32::from_le_bytes([size[0], size[1], size[2], size[3]]) as usize;
         let (trie, texts) = rest.split_at_checked(size).ok_or(SpmError::Truncated)?;
-        if size % 4 != 0 || texts.last() != Some(&0) {
+        if !size.is_multiple_of(4) || texts.last() != Some(&0) {
             return Err(SpmError::Invalid("its normaliser is damaged"));
         }
         let units = trie

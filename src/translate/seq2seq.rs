@@ -164,9 +164,22 @@ impl FirefoxTranslator {
         if !parts.is_empty() {
             text.push_str(&segment[segment.trim_end().len()..]);
         }
-        let score = if ids.is_empty() { 0.0 } else { sum / ids.len() as f32 };
-        let hypothesis = Hypothesis { text, ids, score, truncated };
-        LineResult { source_ids: parts.concat(), hypotheses: vec![hypothesis], wrapped }
+        let score = if ids.is_empty() {
+            0.0
+        } else {
+            sum / ids.len() as f32
+        };
+        let hypothesis = Hypothesis {
+            text,
+            ids,
+            score,
+            truncated,
+        };
+        LineResult {
+            source_ids: parts.concat(),
+            hypotheses: vec![hypothesis],
+            wrapped,
+        }
     }
 }
 

@@ -129,7 +129,10 @@ impl Config {
                 }
             },
         };
-        if config.dim % config.heads != 0 || config.dim % 2 != 0 || config.dim < 4 {
+        if !config.dim.is_multiple_of(config.heads)
+            || !config.dim.is_multiple_of(2)
+            || config.dim < 4
+        {
             return Err(ModelError::Unsupported(format!(
                 "its width {} does not suit {} heads",
                 config.dim, config.heads

@@ -41,11 +41,12 @@ impl Norm {
             for (x, r) in row.iter_mut().zip(residual) {
                 *x += r;
             }
-            let mean = sum(row, |x| x) / dim as f32;
-            let variance = sum(row, |x| (x - mean) * (x - mean)) / dim as f32;
-            let sigma = (variance + EPSILON).sqrt();
+            let share = 1.0 / dim as f32;
+            let mean = sum(row, |x| x) * share;
+            let variance = sum(row, |x| (x - mean) * (x - mean)) * share;
+            let rate = 1.0 / (variance + EPSILON).sqrt();
             for ((x, scale), bias) in row.iter_mut().zip(&self.scale).zip(&self.bias) {
-                *x = scale * ((*x - mean) / sigma) + bias;
+                *x = (scale * rate) * (*x - mean) + bias;
             }
         }
     }
@@ -59,7 +60,12 @@ fn sum(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
             *lane += f(x);
         }
     }
-    lanes.iter().sum()
+    fold(lanes)
+}
+
+/// Halves the lanes until one is left.
+fn fold(l: [f32; 8]) -> f32 {
+    ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]))
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {
@@ -69,7 +75,7 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
             *lane += a * b;
         }
     }
-    lanes.iter().sum()
+    fold(lanes)
 }
 
 /// Multi-head attention with its residual and normalisation.
@@ -123,7 +129,6 @@ impl Attention {
         let queries = self.query.apply(rows);
         let dim = self.query.outputs();
         let width = dim / self.heads;
-        let scale = 1.0 / (width as f32).sqrt();
         let mut mixed = vec![0.0; rows.len()];
         let mut weights = Vec::new();
         for (row, &[start, end]) in spans.iter().enumerate() {
@@ -131,9 +136,10 @@ impl Attention {
                 let at = head * width;
                 let query = &queries[row * dim + at..][..width];
                 weights.clear();
-                weights.extend((start..end).map(|position| {
-                    dot(query, &memory.keys[position * dim + at..][..width]) * scale
-                }));
+                weights.extend(
+                    (start..end)
+                        .map(|position| dot(query, &memory.keys[position * dim + at..][..width])),
+                );
                 softmax(&mut weights);
                 let out = &mut mixed[row * dim + at..][..width];
                 for (position, &weight) in (start..end).zip(&weights) {
@@ -150,19 +156,59 @@ impl Attention {
     }
 }
 
+/// Marian's softmax: its exponential where it computes lanes of four or eight, libm's elsewhere.
 fn softmax(values: &mut [f32]) {
     let max = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    for value in values.iter_mut() {
-        *value = (*value - max).exp();
+    let lanes = match values.len() {
+        n if n.is_multiple_of(8) => 8,
+        n if n.is_multiple_of(4) => 4,
+        _ => 1,
+    };
+    let mut sums = [0.0f32; 8];
+    for chunk in values.chunks_exact_mut(lanes) {
+        for (sum, value) in sums.iter_mut().zip(chunk) {
+            *value = if lanes == 1 {
+                (*value - max).exp()
+            } else {
+                exp(*value - max)
+            };
+            *sum += *value;
+        }
     }
-    let total: f32 = values.iter().sum();
+    let total: f32 = sums[..lanes].iter().sum();
     for value in values {
         *value /= total;
     }
 }
 
+/// The exponential as Cephes approximates it: the same bits on every CPU, in plain operations.
+fn exp(x: f32) -> f32 {
+    const BOUND: f32 = 88.376_26;
+    const LN2_HIGH: f32 = 0.693_359_4;
+    const LN2_LOW: f32 = -2.121_944_4e-4;
+    const TERMS: [f32; 6] = [
+        1.987_569_1e-4,
+        1.398_199_9e-3,
+        8.333_452e-3,
+        4.166_579_6e-2,
+        1.666_666_5e-1,
+        0.5,
+    ];
+    let x = x.clamp(-BOUND, BOUND);
+    let power = (x * std::f32::consts::LOG2_E + 0.5).floor();
+    let rest = x - power * LN2_HIGH - power * LN2_LOW;
+    let series = TERMS
+        .iter()
+        .skip(1)
+        .fold(TERMS[0], |sum, term| sum * rest + term);
+    let value = series * (rest * rest) + rest + 1.0;
+    // `power` is within ±128, so the shifted exponent is a small positive number.
+    value * f32::from_bits(((power as i32 + 127) as u32) << 23)
+}
+
 fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
+    let e = exp(x);
+    e / (1.0 + e)
 }
 
 /// Feed-forward block with its residual and normalisation.
@@ -254,5 +300,29 @@ impl Ssru {
         }
         self.norm.add(&mut out, rows);
         *rows = out;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_the_exponential_close_everywhere() {
+        for step in -8000..=8000 {
+            let x = step as f32 * 0.01;
+            let (got, wanted) = (exp(x), x.exp());
+            assert!((got - wanted).abs() <= wanted * 3e-7, "{x}: {got} {wanted}");
+        }
+        assert!(exp(f32::MAX).is_finite() && exp(f32::NEG_INFINITY) < 1e-37);
+    }
+
+    #[test]
+    fn keeps_a_distribution_for_any_number_of_positions() {
+        for count in 1..20 {
+            let mut values: Vec<f32> = (0..count).map(|i| i as f32 * 7.0 - 50.0).collect();
+            softmax(&mut values);
+            assert!((values.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{count}");
+        }
     }
 }

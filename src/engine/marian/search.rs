@@ -55,7 +55,7 @@ impl MarianModel {
         }
         let mut count = chosen.iter().filter(|&&c| c).count();
         for slot in chosen.iter_mut().skip(lexicon.frequent()) {
-            if count % SHORTLIST_MULTIPLE == 0 {
+            if count.is_multiple_of(SHORTLIST_MULTIPLE) {
                 break;
             }
             if !*slot {
