@@ -56,6 +56,8 @@ pub struct GlobalArgs {
 /// What to do.
 #[derive(Subcommand, Debug)]
 pub enum Command {
+    /// Translate and summarise many articles into JSONL, resumably
+    Run(Box<commands::run::RunArgs>),
     /// Count the records of a run's output and say how far the run is
     Status(commands::status::StatusArgs),
     /// Merge the outputs of all shards of a run

@@ -5,6 +5,7 @@ pub mod commands;
 pub mod exit;
 pub mod options;
 pub mod printer;
+pub mod progress;
 pub mod settings;
 
 use std::ffi::OsString;
@@ -62,6 +63,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>, embedded: Option<EmbeddedF
 
 fn dispatch(command: Command, context: &Context) -> anyhow::Result<Exit> {
     match command {
+        Command::Run(args) => commands::run::run(&args, context),
         Command::Status(args) => commands::status::run(&args, context),
         Command::Merge(args) => commands::merge::run(&args, context),
         Command::Models(args) => commands::models::run(&args, context),

@@ -76,6 +76,11 @@ impl Printer {
         }
     }
 
+    /// A line for programs on stderr, also with `-q`.
+    pub fn machine_note(&self, line: &str) {
+        let _ = writeln!(io::stderr().lock(), "{line}");
+    }
+
     /// An error with its causes and its way out.
     pub fn error(&self, error: &anyhow::Error, hint: Option<&str>) {
         let mut err = io::stderr().lock();

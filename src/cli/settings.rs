@@ -12,6 +12,7 @@ use super::args::GlobalArgs;
 use super::exit::Failure;
 use crate::models::fetch::FetchOptions;
 use crate::models::store::Store;
+use crate::run::Shard;
 
 /// `tarjama.toml`.
 #[derive(Debug, Default, Deserialize, Clone)]
@@ -177,6 +178,31 @@ fn env_path(name: &str) -> Option<PathBuf> {
     std::env::var_os(name)
         .filter(|v| !v.is_empty())
         .map(PathBuf::from)
+}
+
+/// This process's place in a job array, as Slurm and Kubernetes tell it.
+///
+/// Kubernetes tells the index alone; the job's own manifest can give `JOB_COMPLETIONS`.
+#[must_use]
+pub fn job_array() -> Option<Shard> {
+    let number = |name: &str| std::env::var_os(name)?.to_str()?.parse::<u64>().ok();
+    let slurm = || {
+        // Arrays may begin at any number (`--array=1-8`).
+        let first = number("SLURM_ARRAY_TASK_MIN").unwrap_or(0);
+        let step = number("SLURM_ARRAY_TASK_STEP").unwrap_or(1).max(1);
+        let index = number("SLURM_ARRAY_TASK_ID")?.checked_sub(first)? / step;
+        Some(Shard {
+            index,
+            count: number("SLURM_ARRAY_TASK_COUNT")?,
+        })
+    };
+    let kubernetes = || {
+        let (index, count) = (number("JOB_COMPLETION_INDEX")?, number("JOB_COMPLETIONS")?);
+        Some(Shard { index, count })
+    };
+    slurm()
+        .or_else(kubernetes)
+        .filter(|shard| shard.index < shard.count)
 }
 
 fn default_paths() -> Vec<PathBuf> {

@@ -174,6 +174,13 @@ pub fn run(job: Job<'_>) -> Result<Outcome, RunError> {
         ..
     } = job;
     let text_dir = job.text_dir;
+    for path in input.paths.iter().filter(|path| path.as_os_str() != "-") {
+        fs::metadata(path).map_err(|source| InputError {
+            path: path.clone(),
+            line: None,
+            source,
+        })?;
+    }
     if let Some(dir) = &text_dir {
         fs::create_dir_all(dir).map_err(output_error(dir))?;
     }

@@ -4,6 +4,7 @@ pub mod completions;
 pub mod doctor;
 pub mod merge;
 pub mod models;
+pub mod run;
 pub mod status;
 pub mod summarize;
 pub mod translate;
