@@ -216,27 +216,16 @@ pub fn now_s() -> u64 {
 /// Seconds until the clock on the wall shows this time next; `None` when there is no such time.
 #[must_use]
 pub fn seconds_until(hour: u8, minute: u8) -> Option<u64> {
-    let time = jiff::civil::time(0, 0, 0, 0);
-    let time = time
-        .with()
-        .hour(hour.try_into().ok()?)
-        .minute(minute.try_into().ok()?)
-        .build();
-    let (time, now) = (time.ok()?, jiff::Zoned::now());
-    let today = now
-        .date()
-        .to_datetime(time)
-        .to_zoned(now.time_zone().clone())
-        .ok()?;
-    let then = if today > now {
-        today
-    } else {
-        let tomorrow = now.date().tomorrow().ok()?;
-        tomorrow
-            .to_datetime(time)
-            .to_zoned(now.time_zone().clone())
-            .ok()?
+    use jiff::{ToSpan as _, ZonedDateTime};
+    let now = ZonedDateTime::now();
+    let at = |day: &ZonedDateTime| {
+        let with = day.with().hour(hour.try_into().ok()?).minute(minute.try_into().ok()?);
+        with.second(0).subsec_nanosecond(0).build().ok()
     };
+    let mut then = at(&now)?;
+    if then <= now {
+        then = at(&now.checked_add(1.day()).ok()?)?;
+    }
     u64::try_from(then.timestamp().as_second() - now.timestamp().as_second()).ok()
 }
 
