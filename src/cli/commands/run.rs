@@ -135,7 +135,7 @@ pub fn run(args: &RunArgs, context: &Context) -> anyhow::Result<Exit> {
     }
     let stop = Stopper::new(args.deadline)?;
     let pool = options::thread_pool(context)?;
-    let models = options::open_models(&args.model, context, &pool)?;
+    let models = options::open_models(&args.model, &args.langs, context, &pool)?;
     let work = Work {
         models,
         options: PipelineOptions {
