@@ -161,6 +161,10 @@ pub fn run(args: &ModelsArgs, context: &Context) -> anyhow::Result<Exit> {
 /// A fetch error with its exit code and way out.
 #[must_use]
 pub fn fetch_failure(error: FetchError) -> anyhow::Error {
+    if matches!(error, FetchError::Io { .. }) {
+        // The kind of disk failure decides the code.
+        return error.into();
+    }
     let (exit, hint) = if error.needs_user() {
         (Exit::Usage, None)
     } else if error.is_verification() {
@@ -176,11 +180,12 @@ pub fn fetch_failure(error: FetchError) -> anyhow::Error {
     };
     let message = error.to_string();
     let hint = hint.map(str::to_owned);
-    anyhow::Error::new(error).context(Failure {
+    Failure {
         exit,
         message,
         hint,
-    })
+    }
+    .into()
 }
 
 fn bundle_failure(error: BundleError) -> anyhow::Error {
@@ -191,11 +196,12 @@ fn bundle_failure(error: BundleError) -> anyhow::Error {
         _ => Exit::Model,
     };
     let message = error.to_string();
-    anyhow::Error::new(error).context(Failure {
+    Failure {
         exit,
         message,
         hint: None,
-    })
+    }
+    .into()
 }
 
 fn find(store: &Store, id: &str) -> anyhow::Result<Manifest> {
