@@ -267,14 +267,14 @@ pub fn plan(input: &Input, shard: Option<Shard>, output: Option<&Path>) -> Resul
             *plan.errors.entry(e.kind).or_default() += 1;
         }
     }
-    if let Some(path) = output {
-        if let Ok(file) = fs::File::open(path) {
-            let count = |_: &Head, _: &[u8], _| {
-                plan.written += 1;
-                true
-            };
-            super::journal::scan(&file, count).map_err(output_error(path))?;
-        }
+    if let Some(path) = output
+        && let Ok(file) = fs::File::open(path)
+    {
+        let count = |_: &Head, _: &[u8], _| {
+            plan.written += 1;
+            true
+        };
+        super::journal::scan(&file, count).map_err(output_error(path))?;
     }
     Ok(plan)
 }
