@@ -1,4 +1,5 @@
 //! Fetching from a server of our own that does what networks and servers do.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
