@@ -117,9 +117,13 @@ impl Attention {
         })
     }
 
+    /// Keys, already divided by the root of their width, and values of `rows`.
     pub(super) fn memory(&self, rows: &[f32]) -> Memory {
+        let scale = 1.0 / ((self.key.outputs() / self.heads) as f32).sqrt();
+        let mut keys = self.key.apply(rows);
+        keys.iter_mut().for_each(|key| *key *= scale);
         Memory {
-            keys: self.key.apply(rows),
+            keys,
             values: self.value.apply(rows),
         }
     }
