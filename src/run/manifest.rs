@@ -219,7 +219,10 @@ pub fn seconds_until(hour: u8, minute: u8) -> Option<u64> {
     use jiff::{ToSpan as _, ZonedDateTime};
     let now = ZonedDateTime::now();
     let at = |day: &ZonedDateTime| {
-        let with = day.with().hour(hour.try_into().ok()?).minute(minute.try_into().ok()?);
+        let with = day
+            .with()
+            .hour(hour.try_into().ok()?)
+            .minute(minute.try_into().ok()?);
         with.second(0).subsec_nanosecond(0).build().ok()
     };
     let mut then = at(&now)?;

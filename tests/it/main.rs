@@ -1,5 +1,6 @@
 //! End-to-end tests, a module an area.
 
+mod embedded;
 mod fetch;
 mod firefox;
 mod guards;
