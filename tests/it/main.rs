@@ -1,4 +1,5 @@
 //! End-to-end tests, a module an area.
+#![allow(clippy::print_stdout, reason = "tests list what they measured")]
 
 mod embedded;
 mod fetch;
