@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 
 use super::stepper::{Slot, Stepper};
-use super::{DecodeOptions, Decoded, Prompt, repeated_ngram_bans};
+use super::{DecodeOptions, Decoded, Prompt, constrain};
 
 struct Beam {
     slot: Slot,
@@ -24,7 +24,7 @@ pub fn beam<S: Stepper>(
     let width = options.beam;
     let vocab = stepper.vocab_size();
     let mut logits = Vec::new();
-    let (slots, _) = super::open_all(stepper, std::slice::from_ref(prompt), &mut logits);
+    let slots = super::open_all(stepper, std::slice::from_ref(prompt), &mut logits);
     let mut beams = vec![Beam {
         slot: slots[0],
         ids: Vec::new(),
@@ -39,12 +39,7 @@ pub fn beam<S: Stepper>(
         let mut candidates: Vec<(f32, usize, u32)> = Vec::new();
         for (b, (beam, row)) in beams.iter().zip(logits.chunks_exact_mut(vocab)).enumerate() {
             let log_sum = stepper.best_and_log_sum(row).1;
-            for id in repeated_ngram_bans(&beam.ids, options.no_repeat_ngram) {
-                row[id as usize] = f32::NEG_INFINITY;
-            }
-            if beam.ids.len() + 1 < options.min_new_tokens {
-                row[eos as usize] = f32::NEG_INFINITY;
-            }
+            constrain(row, &beam.ids, options, eos);
             candidates.extend(
                 top(row, 2 * width)
                     .into_iter()

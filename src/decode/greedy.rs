@@ -1,7 +1,7 @@
 //! Greedy search over a batch; finished rows leave it at once.
 
 use super::stepper::{Slot, Stepper};
-use super::{DecodeOptions, Decoded, Prompt, repeated_ngram_bans};
+use super::{DecodeOptions, Decoded, Prompt, constrain};
 
 struct Row {
     index: usize,
@@ -20,7 +20,7 @@ pub fn greedy<S: Stepper>(
 ) -> Vec<Decoded> {
     let mut done: Vec<Option<Decoded>> = prompts.iter().map(|_| None).collect();
     let mut logits = Vec::new();
-    let (slots, mut next) = super::open_all(stepper, prompts, &mut logits);
+    let slots = super::open_all(stepper, prompts, &mut logits);
     let vocab = stepper.vocab_size();
     let mut rows: Vec<Row> = Vec::new();
     for (index, (slot, prompt)) in slots.into_iter().zip(prompts).enumerate() {
@@ -37,22 +37,15 @@ pub fn greedy<S: Stepper>(
         for (row, logits) in chosen {
             let (mut best, log_sum) = stepper.best_and_log_sum(logits);
             if options.no_repeat_ngram > 0 || row.ids.len() + 1 < options.min_new_tokens {
-                for id in repeated_ngram_bans(&row.ids, options.no_repeat_ngram) {
-                    logits[id as usize] = f32::NEG_INFINITY;
-                }
-                if row.ids.len() + 1 < options.min_new_tokens {
-                    logits[eos as usize] = f32::NEG_INFINITY;
-                }
+                constrain(logits, &row.ids, options, eos);
                 best = stepper.best_and_log_sum(logits).0;
             }
             row.log_prob += f64::from(logits[best] - log_sum);
             row.ids.push(best as u32);
         }
-        next.clear();
         rows.retain_mut(|row| {
             let ended = row.ids.last() == Some(&eos);
             if !ended && row.ids.len() < row.limit {
-                next.push((row.slot, row.ids[row.ids.len() - 1]));
                 return true;
             }
             stepper.close(row.slot);
@@ -65,10 +58,10 @@ pub fn greedy<S: Stepper>(
             });
             false
         });
-        if !next.is_empty() {
-            let feed: Vec<(Slot, &[u32])> = next
+        if !rows.is_empty() {
+            let feed: Vec<(Slot, &[u32])> = rows
                 .iter()
-                .map(|(s, id)| (*s, std::slice::from_ref(id)))
+                .map(|row| (row.slot, &row.ids[row.ids.len() - 1..]))
                 .collect();
             stepper.feed(&feed, &mut logits);
         }

@@ -62,13 +62,7 @@ pub struct Prompt {
 }
 
 /// Opens a slot for each prompt and reads it; what all prompts begin with is read once.
-///
-/// Gives the slots, and an empty list that the caller fills with the next tokens.
-fn open_all<S: Stepper>(
-    stepper: &mut S,
-    prompts: &[Prompt],
-    logits: &mut Vec<f32>,
-) -> (Vec<Slot>, Vec<(Slot, u32)>) {
+fn open_all<S: Stepper>(stepper: &mut S, prompts: &[Prompt], logits: &mut Vec<f32>) -> Vec<Slot> {
     let shared = shared_prefix(prompts);
     let base = stepper.open();
     if let Some(first) = prompts.first().filter(|_| shared > 0) {
@@ -82,7 +76,7 @@ fn open_all<S: Stepper>(
         .map(|(slot, p)| (*slot, &p.ids[shared..]))
         .collect();
     stepper.feed(&rows, logits);
-    (slots, Vec::with_capacity(prompts.len()))
+    slots
 }
 
 /// Tokens that all prompts begin with; at least one token of each is left over.
@@ -99,6 +93,16 @@ fn shared_prefix(prompts: &[Prompt]) -> usize {
     (0..shortest)
         .find(|&i| prompts.iter().any(|p| p.ids[i] != first.ids[i]))
         .unwrap_or(shortest)
+}
+
+/// Rules out what `options` forbid after `ids`: repeated n-grams, and EOS before the lower bound.
+fn constrain(logits: &mut [f32], ids: &[u32], options: &DecodeOptions, eos: u32) {
+    for id in repeated_ngram_bans(ids, options.no_repeat_ngram) {
+        logits[id as usize] = f32::NEG_INFINITY;
+    }
+    if ids.len() + 1 < options.min_new_tokens {
+        logits[eos as usize] = f32::NEG_INFINITY;
+    }
 }
 
 /// Ids that would complete an n-gram that `ids` already holds.

@@ -15,7 +15,7 @@ use crate::article::Article;
 use crate::article::jsonl::FieldMap;
 use crate::cli::Context;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::options::{self, LangArgs, ModelArgs, SearchArgs};
+use crate::cli::options::{self, LangArgs, ModelArgs, SearchArgs, WrappedArg};
 use crate::cli::progress::{Progress, ProgressKind};
 use crate::cli::settings;
 use crate::disk::lock::LockError;
@@ -25,7 +25,7 @@ use crate::run::{
 };
 use crate::summarize::{Extractive, Size, Summarizer, summarize_translated};
 use crate::text::Lang;
-use crate::translate::{ArticleError, PipelineOptions, Translators, Wrapped, translate_articles};
+use crate::translate::{ArticleError, PipelineOptions, Translators, translate_articles};
 
 /// Arguments of `run`.
 #[derive(Args, Debug)]
@@ -102,13 +102,6 @@ enum SegmentsArg {
     None,
 }
 
-#[derive(ValueEnum, Clone, Copy, Debug)]
-enum WrappedArg {
-    Auto,
-    Join,
-    Keep,
-}
-
 /// Runs a batch job.
 pub fn run(args: &RunArgs, context: &Context) -> anyhow::Result<Exit> {
     let shard = args.shard.as_deref().map(parse_shard).transpose()?;
@@ -142,11 +135,7 @@ pub fn run(args: &RunArgs, context: &Context) -> anyhow::Result<Exit> {
             from: args.langs.from,
             to: args.langs.to,
             decode: args.search.decode_options()?,
-            wrapped: match args.wrapped {
-                WrappedArg::Auto => Wrapped::Auto,
-                WrappedArg::Join => Wrapped::Join,
-                WrappedArg::Keep => Wrapped::Keep,
-            },
+            wrapped: args.wrapped.into(),
             ..PipelineOptions::default()
         },
         summarizer: summarizer(args, context)?,
