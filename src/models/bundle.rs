@@ -10,9 +10,10 @@ use std::io::{self, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::family::{self, Family};
-use super::fetch::{FetchError, copy_bounded};
+use super::fetch::FetchError;
 use super::manifest::{self, Manifest, Task};
 use super::store::{FetchLock, LOCK_SCHEMA, LockFile, LockedFile, Store};
+use super::unpack::copy_bounded;
 use super::verify;
 
 /// Why a bundle was not written or read.

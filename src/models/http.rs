@@ -1,57 +1,41 @@
-//! Moves the bytes of one address to one file, and survives what networks do.
+//! One request and its answer: redirects, tokens, patience, and when to ask again.
 //!
-//! A transfer goes to `NAME.part`, with the server's validator (a strong ETag, else Last-Modified)
-//! in `NAME.part.json`. A later attempt, of this process or another, asks for the rest with `Range`
-//! and `If-Range`; a server whose file has changed, or that knows no ranges, sends the whole and
-//! the transfer starts over. Redirects are followed here rather than by the HTTP library, because
-//! a token must reach the host that it belongs to and no other.
+//! Redirects are followed here rather than by the HTTP library, because a token must reach the host
+//! that it belongs to and no other.
 
 use std::cell::Cell;
-use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
 use ureq::http::{Response, Uri};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, RequestBuilder};
 
-use super::fetch::{FetchError, FetchOptions, Progress};
-use super::verify;
+use super::fetch::{FetchError, FetchOptions};
 
 /// What is asked for, and what is known about it before it comes.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Remote {
-    pub(crate) url: String,
+pub(super) struct Remote {
+    pub(super) url: String,
     /// Sent to the first host only.
-    pub(crate) headers: Vec<(String, String)>,
+    pub(super) headers: Vec<(String, String)>,
     /// Bytes as they travel.
-    pub(crate) size: Option<u64>,
+    pub(super) size: Option<u64>,
     /// SHA-256 as they travel.
-    pub(crate) sha256: Option<String>,
+    pub(super) sha256: Option<String>,
 }
 
-/// Longest transfer of unknown size.
-const MAX_UNKNOWN: u64 = 256 << 30;
 const MAX_REDIRECTS: u32 = 8;
 /// Longest wait that a server may ask for.
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
-#[derive(Serialize, Deserialize, Default)]
-struct Resume {
-    url: String,
-    validator: String,
-}
-
-pub(crate) struct Client<'a> {
+pub(super) struct Client<'a> {
     agent: Agent,
-    options: &'a FetchOptions,
+    pub(super) options: &'a FetchOptions,
     start: Instant,
     answered: Cell<bool>,
 }
 
 /// How one attempt went wrong.
-enum Attempt {
+pub(super) enum Attempt {
     /// No later attempt can do better.
     Final(FetchError),
     /// The server asks to wait this long, or `None`: back off.
@@ -61,7 +45,7 @@ enum Attempt {
 }
 
 impl<'a> Client<'a> {
-    pub(crate) fn new(options: &'a FetchOptions) -> Self {
+    pub(super) fn new(options: &'a FetchOptions) -> Self {
         let agent = Agent::config_builder()
             .max_redirects(0)
             .http_status_as_error(false)
@@ -98,7 +82,7 @@ impl<'a> Client<'a> {
     }
 
     /// One request, redirects followed.
-    fn send(
+    pub(super) fn send(
         &self,
         remote: &Remote,
         extra: &[(&str, String)],
@@ -126,34 +110,8 @@ impl<'a> Client<'a> {
                 headers.extend(remote.headers.iter().map(|(k, v)| (k.as_str(), v.as_str())));
             }
             let response = match body {
-                None => {
-                    let request = self
-                        .agent
-                        .get(&url)
-                        .config()
-                        .timeout_resolve(Some(patience))
-                        .timeout_connect(Some(patience))
-                        .timeout_recv_response(Some(patience))
-                        .build();
-                    headers
-                        .iter()
-                        .fold(request, |r, (k, v)| r.header(*k, *v))
-                        .call()
-                }
-                Some(body) => {
-                    let request = self
-                        .agent
-                        .post(&url)
-                        .config()
-                        .timeout_resolve(Some(patience))
-                        .timeout_connect(Some(patience))
-                        .timeout_recv_response(Some(patience))
-                        .build();
-                    headers
-                        .iter()
-                        .fold(request, |r, (k, v)| r.header(*k, *v))
-                        .send(body)
-                }
+                None => prepare(self.agent.get(&url), patience, &headers).call(),
+                Some(body) => prepare(self.agent.post(&url), patience, &headers).send(body),
             };
             let response = response.map_err(|e| network(&url, e.to_string()))?;
             self.answered.set(true);
@@ -180,7 +138,7 @@ impl<'a> Client<'a> {
     }
 
     /// A short text (a list of records); at most 64 MiB.
-    pub(crate) fn text(&self, remote: &Remote, body: Option<&str>) -> Result<String, FetchError> {
+    pub(super) fn text(&self, remote: &Remote, body: Option<&str>) -> Result<String, FetchError> {
         let mut failures = 0;
         loop {
             let attempt = (|| {
@@ -212,7 +170,7 @@ impl<'a> Client<'a> {
     }
 
     /// Waits before the next attempt, or gives the error back when there shall be none.
-    fn again(&self, attempt: Attempt, failures: &mut u32) -> Result<(), FetchError> {
+    pub(super) fn again(&self, attempt: Attempt, failures: &mut u32) -> Result<(), FetchError> {
         let (error, wait) = match attempt {
             Attempt::Final(error) => return Err(error),
             // A transfer that goes forward may break as often as it likes.
@@ -236,207 +194,40 @@ impl<'a> Client<'a> {
         std::thread::sleep(wait);
         Ok(())
     }
-
-    /// Brings `remote` to `part` whole; resumes what an earlier attempt left there.
-    pub(crate) fn download(&self, remote: &Remote, part: &Path) -> Result<(), FetchError> {
-        let mut failures = 0;
-        loop {
-            match self.attempt(remote, part) {
-                Ok(()) => {
-                    let _ = fs::remove_file(note(part));
-                    return Ok(());
-                }
-                Err(error) => self.again(error, &mut failures)?,
-            }
-        }
-    }
-
-    fn attempt(&self, remote: &Remote, part: &Path) -> Result<(), Attempt> {
-        let io_error = |source| {
-            Attempt::Final(FetchError::Io {
-                path: part.to_path_buf(),
-                source,
-            })
-        };
-        let mut resume = read_note(part)
-            .filter(|r| r.url == remote.url)
-            .unwrap_or_default();
-        let mut offset = match fs::metadata(part) {
-            Ok(meta) if !resume.validator.is_empty() => meta.len(),
-            _ => 0,
-        };
-        let extra = if offset > 0 {
-            vec![
-                ("Range", format!("bytes={offset}-")),
-                ("If-Range", resume.validator.clone()),
-            ]
-        } else {
-            Vec::new()
-        };
-        let response = self
-            .send(remote, &extra, None)
-            .map_err(|e| Attempt::Broken(e, 0))?;
-        let status = response.status().as_u16();
-        if status == 416 && offset > 0 {
-            // All was here already, unless it is not what was asked for.
-            let total = header(&response, "content-range")
-                .and_then(|r| r.rsplit_once('/')?.1.parse::<u64>().ok());
-            let stated = remote.size.or(total);
-            if stated == Some(offset) {
-                return finish(remote, part, offset);
-            }
-            forget(part);
-            return Err(Attempt::Broken(
-                size_error(remote, stated.unwrap_or(0), offset),
-                0,
-            ));
-        }
-        refuse_status(&response, &remote.url)?;
-        let validator = validator(&response);
-        if status == 206 {
-            let range = header(&response, "content-range").and_then(|r| parse_range(&r));
-            let same = validator.is_empty() || validator == resume.validator;
-            if range.map(|r| r.0) != Some(offset) || !same {
-                // Not the rest of what is here: the next attempt asks for the whole.
-                forget(part);
-                let message = "the file changed between two parts".to_owned();
-                return Err(Attempt::Broken(
-                    FetchError::Network {
-                        url: remote.url.clone(),
-                        message,
-                    },
-                    0,
-                ));
-            }
-            if let (Some(expected), Some(found)) = (remote.size, range.and_then(|r| r.1))
-                && expected != found
-            {
-                forget(part);
-                return Err(Attempt::Final(size_error(remote, expected, found)));
-            }
-        } else {
-            offset = 0;
-            resume = Resume {
-                url: remote.url.clone(),
-                validator,
-            };
-        }
-        let length = header(&response, "content-length").and_then(|l| l.parse::<u64>().ok());
-        let stated = length.map(|l| l.saturating_add(offset));
-        if let (Some(expected), Some(found)) = (remote.size, stated)
-            && expected != found
-        {
-            forget(part);
-            return Err(Attempt::Final(size_error(remote, expected, found)));
-        }
-        let total = remote.size.or(stated);
-
-        let mut file = if offset == 0 {
-            forget(part);
-            if !resume.validator.is_empty() {
-                write_note(part, &resume).map_err(io_error)?;
-            }
-            File::create(part).map_err(io_error)?
-        } else {
-            File::options().append(true).open(part).map_err(io_error)?
-        };
-        let mut reader = response.into_body().into_reader();
-        let mut buffer = vec![0; 1 << 17];
-        let mut at = offset;
-        loop {
-            let read = match reader.read(&mut buffer) {
-                Ok(read) => read,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(e) => {
-                    let _ = file.sync_data();
-                    let message = format!("the transfer broke off after {at} bytes: {e}");
-                    let error = FetchError::Network {
-                        url: remote.url.clone(),
-                        message,
-                    };
-                    return Err(Attempt::Broken(error, at - offset));
-                }
-            };
-            if read == 0 {
-                break;
-            }
-            at += read as u64;
-            if at > total.unwrap_or(MAX_UNKNOWN) {
-                drop(file);
-                forget(part);
-                return Err(Attempt::Final(size_error(
-                    remote,
-                    total.unwrap_or(MAX_UNKNOWN),
-                    at,
-                )));
-            }
-            file.write_all(&buffer[..read]).map_err(io_error)?;
-            self.options.report(&Progress {
-                url: &remote.url,
-                bytes: at,
-                total,
-            });
-        }
-        file.sync_all().map_err(io_error)?;
-        if let Some(total) = total.filter(|t| *t != at) {
-            return Err(Attempt::Broken(size_error(remote, total, at), at - offset));
-        }
-        finish(remote, part, offset)
-    }
 }
 
-/// Checks what has come; `resumed` bytes of it came in an earlier attempt.
-fn finish(remote: &Remote, part: &Path, resumed: u64) -> Result<(), Attempt> {
-    let Some(expected) = &remote.sha256 else {
-        return Ok(());
-    };
-    let (_, found) = verify::hash_file(part).map_err(|source| {
-        Attempt::Final(FetchError::Io {
-            path: part.to_path_buf(),
-            source,
-        })
-    })?;
-    if &found == expected {
-        return Ok(());
-    }
-    forget(part);
-    let error = FetchError::Hash {
-        what: remote.url.clone(),
-        expected: expected.clone(),
-        found,
-    };
-    // Parts of two files, perhaps: the whole deserves one more try.
-    Err(if resumed > 0 {
-        Attempt::Broken(error, 0)
-    } else {
-        Attempt::Final(error)
-    })
+fn prepare<B>(
+    request: RequestBuilder<B>,
+    patience: Duration,
+    headers: &[(&str, &str)],
+) -> RequestBuilder<B> {
+    let request = request
+        .config()
+        .timeout_resolve(Some(patience))
+        .timeout_connect(Some(patience))
+        .timeout_recv_response(Some(patience))
+        .build();
+    headers
+        .iter()
+        .fold(request, |r, (name, value)| r.header(*name, *value))
 }
 
-fn size_error(remote: &Remote, expected: u64, found: u64) -> FetchError {
-    FetchError::Size {
-        what: remote.url.clone(),
-        expected,
-        found,
-    }
-}
-
-fn refuse_status(response: &Response<Body>, url: &str) -> Result<(), Attempt> {
+pub(super) fn refuse_status(response: &Response<Body>, url: &str) -> Result<(), Attempt> {
     let status = response.status().as_u16();
     let url = url.to_owned();
     match status {
         200 | 206 => Ok(()),
         401 | 403 => Err(Attempt::Final(FetchError::Denied { url, status })),
         408 | 429 | 500 | 502 | 503 | 504 => {
-            let wait = header(response, "retry-after").and_then(|v| v.trim().parse::<u64>().ok());
-            let wait = wait.map(Duration::from_secs);
+            let wait = header(response, "retry-after")
+                .and_then(|after| asked_wait(&after, header(response, "date").as_deref()));
             Err(Attempt::Later(FetchError::Status { url, status }, wait))
         }
         _ => Err(Attempt::Final(FetchError::Status { url, status })),
     }
 }
 
-fn header(response: &Response<Body>, name: &str) -> Option<String> {
+pub(super) fn header(response: &Response<Body>, name: &str) -> Option<String> {
     response
         .headers()
         .get(name)?
@@ -445,19 +236,17 @@ fn header(response: &Response<Body>, name: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// What `If-Range` may carry: a strong ETag, else a date.
-fn validator(response: &Response<Body>) -> String {
-    header(response, "etag")
-        .filter(|tag| !tag.starts_with("W/"))
-        .or_else(|| header(response, "last-modified"))
-        .unwrap_or_default()
-}
-
-/// First byte and total of `bytes A-B/TOTAL`.
-fn parse_range(text: &str) -> Option<(u64, Option<u64>)> {
-    let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
-    let (first, _) = range.split_once('-')?;
-    Some((first.trim().parse().ok()?, total.trim().parse().ok()))
+/// How long `Retry-After` asks to wait: seconds, or a date by the server's own clock.
+fn asked_wait(after: &str, date: Option<&str>) -> Option<Duration> {
+    let after = after.trim();
+    if let Ok(seconds) = after.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let parser = jiff::fmt::rfc2822::DateTimeParser::new();
+    let until = parser.parse_timestamp(after).ok()?;
+    let now = parser.parse_timestamp(date?.trim()).ok()?;
+    let seconds = u64::try_from(until.as_second() - now.as_second()).unwrap_or(0);
+    Some(Duration::from_secs(seconds))
 }
 
 /// Scheme, host and port are the same.
@@ -486,24 +275,26 @@ fn resolve(base: &Uri, location: &str) -> Option<Uri> {
     (matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some()).then_some(uri)
 }
 
-fn note(part: &Path) -> PathBuf {
-    let mut name = part.as_os_str().to_owned();
-    name.push(".json");
-    name.into()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn read_note(part: &Path) -> Option<Resume> {
-    serde_json::from_slice(&fs::read(note(part)).ok()?).ok()
-}
-
-fn write_note(part: &Path, resume: &Resume) -> io::Result<()> {
-    super::store::replace(
-        &note(part),
-        &serde_json::to_vec(resume).map_err(io::Error::other)?,
-    )
-}
-
-fn forget(part: &Path) {
-    let _ = fs::remove_file(note(part));
-    let _ = fs::remove_file(part);
+    #[test]
+    fn waits_as_long_as_seconds_or_a_date_ask() {
+        let now = Some("Wed, 21 Oct 2015 07:27:00 GMT");
+        let cases = [
+            ("7", None, Some(7)),
+            (" 0 ", now, Some(0)),
+            ("Wed, 21 Oct 2015 07:28:30 GMT", now, Some(90)),
+            ("Wed, 21 Oct 2015 07:00:00 GMT", now, Some(0)),
+            ("Wed, 21 Oct 2015 07:28:30 GMT", None, None),
+            ("-5", now, None),
+            ("soon", now, None),
+            ("Wed, 21 Oct 2015", now, None),
+        ];
+        for (after, date, seconds) in cases {
+            let expected = seconds.map(Duration::from_secs);
+            assert_eq!(asked_wait(after, date), expected, "{after} {date:?}");
+        }
+    }
 }

@@ -4,12 +4,18 @@
 //! `models` folder beside the settings file. No hash, size or revision in them is a guess: what no
 //! source states is left out, and the first fetch pins it in the model's lockfile.
 
-use std::path::{Component, Path, PathBuf};
+mod built_in;
+mod check;
+
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::family::Family;
-use crate::text::{Direction, Lang};
+use crate::text::Direction;
+
+pub use built_in::{built_in, find, recommended};
+pub use check::{is_plain_name, is_sha256, parse_direction, safe_relative};
 
 /// What a model does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -233,68 +239,6 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Checks what types cannot say.
-    ///
-    /// # Errors
-    /// When a name, path, hash or address cannot be.
-    pub fn check(&self, origin: &str) -> Result<(), ManifestError> {
-        let bad = |field, value: &str, why| {
-            Err(ManifestError::Value {
-                origin: origin.to_owned(),
-                field,
-                value: value.to_owned(),
-                why,
-            })
-        };
-        if !is_plain_name(&self.id) {
-            return bad(
-                "id",
-                &self.id,
-                "is not a plain name (letters, digits, `-`, `_`, `.`)",
-            );
-        }
-        if let Some(revision) = &self.revision
-            && !is_plain_name(revision)
-        {
-            return bad("revision", revision, "is not a plain name");
-        }
-        for direction in &self.directions {
-            if parse_direction(direction).is_none() {
-                return bad("directions", direction, "is not of the form en-ar");
-            }
-        }
-        if let Some(hub) = &self.hub {
-            let parts: Vec<&str> = hub.repo.split('/').collect();
-            if parts.len() != 2 || !parts.iter().all(|p| is_plain_name(p)) {
-                return bad("hub.repo", &hub.repo, "is not of the form owner/name");
-            }
-            if let Some(revision) = hub.revision.as_deref().filter(|r| !is_plain_name(r)) {
-                return bad("hub.revision", revision, "is not a plain name");
-            }
-        }
-        let mut seen = std::collections::BTreeSet::new();
-        for file in &self.file {
-            if safe_relative(&file.path).is_none() {
-                return bad(
-                    "file.path",
-                    &file.path,
-                    "leads out of the model's directory",
-                );
-            }
-            // Two names for one file on a file system without letter case would overwrite.
-            if !seen.insert(file.path.to_lowercase()) {
-                return bad("file.path", &file.path, "stands twice");
-            }
-            if let Some(hash) = file.sha256.as_deref().filter(|h| !is_sha256(h)) {
-                return bad("file.sha256", hash, "is not 64 lower-case hex digits");
-            }
-            for source in &file.source {
-                check_source(source).or_else(|(field, value, why)| bad(field, &value, why))?;
-            }
-        }
-        Ok(())
-    }
-
     /// Directions that it translates.
     #[must_use]
     pub fn parsed_directions(&self) -> Vec<Direction> {
@@ -318,211 +262,6 @@ impl Manifest {
         }
         self.file.iter().map(|f| f.size).sum()
     }
-}
-
-fn check_source(source: &Source) -> Result<(), (&'static str, String, &'static str)> {
-    let address = |field, url: &str| {
-        if url.starts_with("https://") || url.starts_with("http://") {
-            Ok(())
-        } else {
-            Err((field, url.to_owned(), "is not an http(s) address"))
-        }
-    };
-    match source {
-        Source::Url { url, sha256, .. } => {
-            address("source.url", url)?;
-            match sha256 {
-                Some(hash) if !is_sha256(hash) => Err((
-                    "source.sha256",
-                    hash.clone(),
-                    "is not 64 lower-case hex digits",
-                )),
-                _ => Ok(()),
-            }
-        }
-        Source::GitLfs { remote, oid, .. } => {
-            address("source.remote", remote)?;
-            if is_sha256(oid) {
-                Ok(())
-            } else {
-                Err(("source.oid", oid.clone(), "is not 64 lower-case hex digits"))
-            }
-        }
-        Source::RemoteSettings {
-            records,
-            attachments,
-            ..
-        } => {
-            address("source.records", records)?;
-            address("source.attachments", attachments)
-        }
-        Source::FirefoxRegistry { registry, .. } => address("source.registry", registry),
-        Source::Wheel { packages, .. } => {
-            // They become arguments of pip: an option among them would be obeyed.
-            let plain = |p: &String| {
-                p.starts_with(|c: char| c.is_ascii_alphanumeric())
-                    && p.chars()
-                        .all(|c| c.is_ascii_alphanumeric() || "-_.=".contains(c))
-            };
-            match packages.iter().find(|p| !plain(p)) {
-                Some(package) => Err((
-                    "source.packages",
-                    package.clone(),
-                    "is not of the form name==version",
-                )),
-                None => Ok(()),
-            }
-        }
-        Source::Local { .. } => Ok(()),
-    }
-}
-
-/// A name that is safe as one component of a path.
-#[must_use]
-pub fn is_plain_name(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= 128
-        && !name.starts_with(['.', '-'])
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-}
-
-/// 64 lower-case hex digits.
-#[must_use]
-pub fn is_sha256(hash: &str) -> bool {
-    hash.len() == 64
-        && hash
-            .bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-}
-
-/// The path, if it stays inside the directory that it is joined to, on any system.
-#[must_use]
-pub fn safe_relative(path: &str) -> Option<&Path> {
-    let odd = |c: char| c == '\\' || c == ':' || c.is_control();
-    if path.is_empty() || path.len() > 512 || path.contains(odd) {
-        return None;
-    }
-    let path = Path::new(path);
-    path.components()
-        .all(|c| matches!(c, Component::Normal(name) if !name.to_string_lossy().starts_with('.')))
-        .then_some(path)
-}
-
-/// Reads `en-ar`.
-#[must_use]
-pub fn parse_direction(text: &str) -> Option<Direction> {
-    let lang = |code: &str| {
-        [Lang::EN, Lang::AR, Lang::PT]
-            .into_iter()
-            .find(|l| l.code() == code)
-    };
-    let (from, to) = text.split_once('-')?;
-    let direction = Direction {
-        from: lang(from)?,
-        to: lang(to)?,
-    };
-    (direction.from != direction.to).then_some(direction)
-}
-
-/// The manifests that the program carries.
-const BUILT_IN: &[(&str, &str)] = &[
-    (
-        "firefox-en-ar",
-        include_str!("../../models/firefox-en-ar.toml"),
-    ),
-    (
-        "firefox-ar-en",
-        include_str!("../../models/firefox-ar-en.toml"),
-    ),
-    (
-        "firefox-en-pt-tiny",
-        include_str!("../../models/firefox-en-pt-tiny.toml"),
-    ),
-    (
-        "firefox-pt-en-tiny",
-        include_str!("../../models/firefox-pt-en-tiny.toml"),
-    ),
-    (
-        "opus-mt-en-ar",
-        include_str!("../../models/opus-mt-en-ar.toml"),
-    ),
-    (
-        "opus-mt-ar-en",
-        include_str!("../../models/opus-mt-ar-en.toml"),
-    ),
-    (
-        "opus-mt-tc-big-en-ar",
-        include_str!("../../models/opus-mt-tc-big-en-ar.toml"),
-    ),
-    (
-        "opus-mt-tc-big-ar-en",
-        include_str!("../../models/opus-mt-tc-big-ar-en.toml"),
-    ),
-    ("m2m100-418m", include_str!("../../models/m2m100-418m.toml")),
-    ("m2m100-1.2b", include_str!("../../models/m2m100-1.2b.toml")),
-    (
-        "nllb-200-600m",
-        include_str!("../../models/nllb-200-600m.toml"),
-    ),
-    ("mbart-50", include_str!("../../models/mbart-50.toml")),
-    (
-        "madlad400-3b",
-        include_str!("../../models/madlad400-3b.toml"),
-    ),
-    (
-        "translategemma-4b",
-        include_str!("../../models/translategemma-4b.toml"),
-    ),
-    (
-        "translategemma-12b",
-        include_str!("../../models/translategemma-12b.toml"),
-    ),
-    ("gemma-3-1b", include_str!("../../models/gemma-3-1b.toml")),
-    ("gemma-3-4b", include_str!("../../models/gemma-3-4b.toml")),
-    (
-        "gemma3-270m-base",
-        include_str!("../../models/gemma3-270m-base.toml"),
-    ),
-    (
-        "qwen2.5-coder-1.5b",
-        include_str!("../../models/qwen2.5-coder-1.5b.toml"),
-    ),
-    (
-        "smollm2-135m",
-        include_str!("../../models/smollm2-135m.toml"),
-    ),
-    (
-        "bart-large-cnn",
-        include_str!("../../models/bart-large-cnn.toml"),
-    ),
-    (
-        "distilbart-cnn",
-        include_str!("../../models/distilbart-cnn.toml"),
-    ),
-    (
-        "pegasus-cnn-dailymail",
-        include_str!("../../models/pegasus-cnn-dailymail.toml"),
-    ),
-    ("mt5-xlsum", include_str!("../../models/mt5-xlsum.toml")),
-    ("arabart", include_str!("../../models/arabart.toml")),
-];
-
-/// All manifests that the program carries, in a fixed order.
-#[must_use]
-pub fn built_in() -> Vec<Manifest> {
-    BUILT_IN
-        .iter()
-        .filter_map(|(id, text)| match Manifest::parse(text, id) {
-            Ok(manifest) => Some(manifest),
-            Err(error) => {
-                // A test parses every one of them; this keeps a bad build usable.
-                tracing::error!("{error}");
-                None
-            }
-        })
-        .collect()
 }
 
 /// The built-in manifests, replaced and followed by the user's own (`*.toml` in `dir`).
@@ -573,24 +312,11 @@ pub fn read(path: &Path) -> Result<Manifest, ManifestError> {
     Manifest::parse(&text, &path.display().to_string())
 }
 
-/// The built-in manifest of this id.
-#[must_use]
-pub fn find(id: &str) -> Option<Manifest> {
-    let (id, text) = BUILT_IN.iter().find(|(name, _)| *name == id)?;
-    Manifest::parse(text, id).ok()
-}
-
-/// The model that `--fetch` fetches for a direction.
-#[must_use]
-pub fn recommended(direction: Direction) -> Option<Manifest> {
-    built_in()
-        .into_iter()
-        .find(|m| m.recommended && m.translates(direction))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::built_in::BUILT_IN;
     use super::*;
+    use crate::text::Lang;
 
     const SMALL: &str = r#"
 id = "own"
@@ -614,6 +340,10 @@ path = "model.bin"
             );
         }
         assert_eq!(built_in().len(), BUILT_IN.len());
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+        let files = std::fs::read_dir(folder).unwrap().flatten();
+        let toml = files.filter(|f| f.path().extension().is_some_and(|e| e == "toml"));
+        assert_eq!(toml.count(), BUILT_IN.len(), "a manifest is not carried");
     }
 
     #[test]

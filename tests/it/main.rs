@@ -6,4 +6,6 @@ mod fetch;
 mod firefox;
 mod guards;
 mod segmentation;
+mod server;
+mod sources;
 mod summaries;
