@@ -4,6 +4,7 @@
 mod embedded;
 mod fetch;
 mod firefox;
+mod firefox_tiny;
 mod guards;
 mod segmentation;
 mod server;
