@@ -70,6 +70,8 @@ pub enum Command {
     Translate(commands::translate::TranslateArgs),
     /// Summarise one article in English and Arabic
     Summarize(commands::summarize::SummarizeArgs),
+    /// Score translations, a model's or anyone's, as sacreBLEU does
+    Eval(Box<commands::eval::EvalArgs>),
     /// Print a shell completion script
     Completions(commands::completions::CompletionsArgs),
 }

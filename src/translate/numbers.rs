@@ -49,6 +49,18 @@ pub fn compare(source: &str, target: &str) -> NumberDiff {
     }
 }
 
+/// How many numbers in digits `source` has, and how many of them `target` keeps: (kept, all).
+#[must_use]
+pub fn kept(source: &str, target: &str) -> (usize, usize) {
+    let (source, target) = (
+        numbers(&without_spans(source)),
+        numbers(&without_spans(target)),
+    );
+    let asked = || source.iter().filter(|n| n.digits);
+    let kept = asked().filter(|n| times_in(n, &target) >= times_asked(n, &source));
+    (kept.count(), asked().count())
+}
+
 /// How often a text writes this number; a score of 1-1 or a range asks for it once.
 fn times_asked(number: &Number, text: &[Number]) -> usize {
     let same = |n: &&Number| n.digits && n.readings == number.readings;

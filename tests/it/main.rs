@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "tests list what they measured")]
 
 mod embedded;
+mod eval;
 mod fetch;
 mod firefox;
 mod firefox_tiny;

@@ -2,6 +2,7 @@
 
 pub mod completions;
 pub mod doctor;
+pub mod eval;
 pub mod merge;
 pub mod models;
 pub mod run;
