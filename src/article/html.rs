@@ -2,7 +2,13 @@
 //!
 //! A tolerant tokenizer, no tree: tags open and close blocks, what no reader sees (`script`,
 //! `style`, `nav`, `footer`, `head`, ..) is skipped, entities are decoded, white space is folded.
-//! Where the page has an `article` element with text, only that is taken. Inline tags are dropped.
+//! Where the page has an `article` element with text, only that is taken.
+//!
+//! Inline marks are kept as Markdown writes them: `**bold**`, `*italic*`, `` `code` `` and
+//! `[text](address)` where the address is a whole one (one within the site leads nowhere from a
+//! text). They never cross a block, stand in no heading, and an empty one is dropped; the
+//! translation keeps them where it finds the place (`translate/marks.rs`). All other inline tags
+//! are dropped, their text stays.
 
 mod entities;
 
@@ -93,6 +99,44 @@ struct Page {
     /// Open lists: the number of the last item, or none for bullets.
     lists: Vec<Option<usize>>,
     mark: String,
+    /// Inline marks that are open in the block.
+    inline: Vec<Inline>,
+}
+
+/// An inline mark that is open.
+#[derive(Clone)]
+struct Inline {
+    tag: String,
+    /// Where it opens in the block's text.
+    at: usize,
+    open: &'static str,
+    close: String,
+}
+
+impl Inline {
+    /// The mark that a tag opens, if it opens one.
+    fn read(tag: &Tag, at: usize) -> Option<Self> {
+        let (open, close) = match tag.name.as_str() {
+            "b" | "strong" => ("**", "**".to_owned()),
+            "i" | "em" => ("*", "*".to_owned()),
+            "code" | "kbd" | "samp" | "tt" => ("`", "`".to_owned()),
+            "a" => {
+                let address = tag.attribute("href")?.trim().to_owned();
+                let whole = ["https://", "http://", "mailto:"]
+                    .iter()
+                    .any(|scheme| address.starts_with(scheme));
+                let plain = !address.contains([' ', '(', ')', '<', '>']);
+                (whole && plain).then(|| ("[", format!("]({address})")))?
+            }
+            _ => return None,
+        };
+        Some(Self {
+            tag: tag.name.clone(),
+            at,
+            open,
+            close,
+        })
+    }
 }
 
 impl Page {
@@ -168,11 +212,19 @@ impl Page {
                 self.current.pop();
             }
             if !self.current.is_empty() {
+                // Every line has marks of its own.
+                let open = self.inline.clone();
+                self.close_inline(0);
                 self.current.push('\n');
+                let at = self.current.len();
+                self.inline = open.into_iter().map(|mark| Inline { at, ..mark }).collect();
             }
             return;
         }
         if !BLOCKS.contains(&name) {
+            if self.kind != Some(BlockKind::Heading) && !tag.empty && !self.in_head {
+                self.inline.extend(Inline::read(tag, self.current.len()));
+            }
             return;
         }
         // A body without a body tag ends the head as well.
@@ -223,7 +275,25 @@ impl Page {
                 self.articles = self.articles.saturating_sub(1);
             }
             _ if BLOCKS.contains(&name) => self.end_block(),
-            _ => {}
+            _ => {
+                if let Some(place) = self.inline.iter().rposition(|mark| mark.tag == name) {
+                    self.close_inline(place);
+                }
+            }
+        }
+    }
+
+    /// Closes the inline marks from `place` on, the innermost first.
+    fn close_inline(&mut self, place: usize) {
+        for mark in self.inline.split_off(place).into_iter().rev() {
+            let inside = self.current.get(mark.at..).unwrap_or_default();
+            let start = mark.at + inside.len() - inside.trim_start().len();
+            let end = mark.at + inside.trim_end().len();
+            let same = self.inline.iter().any(|outer| outer.open == mark.open);
+            if inside.contains(char::is_alphanumeric) && !same {
+                self.current.insert_str(end, &mark.close);
+                self.current.insert_str(start, mark.open);
+            }
         }
     }
 
@@ -239,6 +309,7 @@ impl Page {
     }
 
     fn end_block(&mut self) {
+        self.close_inline(0);
         let text = self.current.trim().to_owned();
         self.current.clear();
         if text.is_empty() {
@@ -296,8 +367,27 @@ impl Page {
             block.separator.push('\n');
         }
         self.article.title = self.heading.or(self.title);
-        header::split_off(&mut self.article);
+        split_header(&mut self.article);
         self.article
+    }
+}
+
+/// Cuts the agency header off, though it may stand in bold.
+fn split_header(article: &mut Article) {
+    let Some(at) = article.blocks.iter().position(|b| !b.text.is_empty()) else {
+        return;
+    };
+    let text = article.blocks[at].text.clone();
+    let mark = ["**", "*"].into_iter().find(|mark| text.starts_with(mark));
+    let parts = mark.and_then(|mark| text[mark.len()..].split_once(mark));
+    if let Some((inside, after)) = parts {
+        article.blocks[at].text = format!("{inside}{after}");
+        header::split_off(article);
+        if article.blocks[at].kind != BlockKind::Header {
+            article.blocks[at].text = text;
+        }
+    } else {
+        header::split_off(article);
     }
 }
 

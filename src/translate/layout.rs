@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use super::checks::is_kept;
+use super::marks;
 use super::pipeline::Wrapped;
 use super::spans::without_spans;
 use crate::article::{Article, BlockKind, header, plain};
-use crate::text::segments;
 use crate::text::{Direction, Lang, lang};
 
 /// What becomes of a segment.
@@ -86,7 +86,7 @@ fn push_block(
     };
     for line in text.split_inclusive('\n') {
         let mut at = 0;
-        for range in segments(line, direction.from) {
+        for range in marks::sentences(line, direction.from) {
             let body = line[range.clone()].trim();
             let lead = range.start + line[range.clone()].len() - line[range].trim_start().len();
             push_text(parts, &line[at..lead]);

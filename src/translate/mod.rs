@@ -5,6 +5,7 @@ mod batch;
 pub mod checks;
 mod layout;
 pub mod llm;
+mod marks;
 pub mod numbers;
 pub mod pipeline;
 mod recase;

@@ -1,7 +1,17 @@
-//! Text in capitals, recased for models that have seen little of it.
+//! English in capitals or Title Case, recased for models that have seen little of it.
+//!
+//! A word is lowered when it is a common one and no name; any other keeps its capital. So a name is
+//! never lowered, at the price of common words that are not in the list and stay capitalised.
+
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use super::spans::spans;
 use crate::text::Lang;
+
+/// Words of five letters and more, and some shorter ones, that are written with a small letter in
+/// nearly all running text and are no usual name.
+const COMMON_WORDS: &str = include_str!("recase/common_words.txt");
 
 /// Short words that are no acronym when a headline is all capitals.
 const SHORT_WORDS: &str = "a i an as at be by do go he if in is it me my no of on or so to up us we \
@@ -22,42 +32,92 @@ const SHORT_WORDS: &str = "a i an as at be by do go he if in is it me my no of o
     then they this time told took town trip true turn upon used very visa vote wait walk wall want \
     warn wave week well went were west what when whom will wind wins with word work year your zone";
 
-/// `text` in sentence case when it is English, all capitals, and more than an acronym.
-pub(super) fn recase(text: &str, from: Lang) -> Option<String> {
+/// Common words that are names or parts of names as well: a headline in Title Case keeps their
+/// capital.
+const NAMES: &str = "bill hope king mark may west east north south western eastern northern southern \
+    central lake city river island islands bay house party court street state states union world \
+    international national council bank sea gulf valley university park schools school hall army \
+    force forces air security times post group police supreme high new old great grand first";
+
+/// Words that a headline in Title Case writes small.
+const SMALL_WORDS: &str = "a an the of in on at to and or for by with as but nor from into over via vs \
+    than if up off per out";
+
+/// A text in sentence case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Recased {
+    pub(super) text: String,
+    /// The text was all capitals, and so should its translation be.
+    pub(super) capitals: bool,
+}
+
+/// `text` in sentence case when it is English and either all capitals, and more than an acronym,
+/// or a headline in Title Case.
+pub(super) fn recase(text: &str, from: Lang) -> Option<Recased> {
+    if from != Lang::EN {
+        return None;
+    }
     let letters = || text.chars().filter(|c| c.is_alphabetic());
-    if from != Lang::EN || letters().count() < 5 || !letters().all(char::is_uppercase) {
+    let capitals = letters().count() >= 5 && letters().all(char::is_uppercase);
+    if !capitals && !is_title_case(text) {
         return None;
     }
     let mut out = String::with_capacity(text.len());
     let (mut at, mut opens) = (0, true);
     for span in spans(text) {
-        lower(&text[at..span.range.start], &mut opens, &mut out);
+        lower(&text[at..span.range.start], capitals, &mut opens, &mut out);
         out.push_str(&text[span.range.clone()]);
         at = span.range.end;
         opens = false;
     }
-    lower(&text[at..], &mut opens, &mut out);
-    (out != text).then_some(out)
+    lower(&text[at..], capitals, &mut opens, &mut out);
+    (out != text).then_some(Recased {
+        text: out,
+        capitals,
+    })
 }
 
-fn lower(text: &str, opens: &mut bool, out: &mut String) {
-    for piece in text.split_inclusive(|c: char| !c.is_alphanumeric()) {
-        let word = piece.trim_end_matches(|c: char| !c.is_alphanumeric());
+/// Four words and more with a capital each, but for the small ones; two of them are common words
+/// of four letters.
+fn is_title_case(text: &str) -> bool {
+    let titled = |w: &str| w.starts_with(char::is_uppercase) || is_listed(SMALL_WORDS, w);
+    let common = |w: &&str| w.len() >= 4 && is_lowered(&w.to_ascii_lowercase());
+    words(text).count() >= 4 && words(text).all(titled) && words(text).filter(common).count() >= 2
+}
+
+fn is_listed(list: &str, word: &str) -> bool {
+    list.split_whitespace().any(|listed| listed == word)
+}
+
+/// A word that is no name, even in part.
+fn is_lowered(small: &str) -> bool {
+    is_common(small) && !is_listed(NAMES, small)
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let edge = |c: char| !c.is_alphanumeric();
+    let words = text.split_whitespace().map(move |w| w.trim_matches(edge));
+    words.filter(|w| w.starts_with(char::is_alphabetic))
+}
+
+fn is_common(small: &str) -> bool {
+    static COMMON: OnceLock<BTreeSet<&str>> = OnceLock::new();
+    let common = COMMON.get_or_init(|| {
+        let lists = COMMON_WORDS.lines().chain(SHORT_WORDS.split_whitespace());
+        lists.collect()
+    });
+    let stem = small.split(['\'', '’']).next().unwrap_or(small);
+    common.contains(stem)
+}
+
+fn lower(text: &str, capitals: bool, opens: &mut bool, out: &mut String) {
+    let inside = |c: char| c.is_alphanumeric() || c == '\'' || c == '’';
+    for piece in text.split_inclusive(|c: char| !inside(c)) {
+        let word = piece.trim_end_matches(|c: char| !inside(c));
         let rest = &piece[word.len()..];
-        let small = word.to_ascii_lowercase();
-        let acronym = word.chars().count() <= 4
-            && (word.contains(|c: char| c.is_ascii_digit())
-                || !SHORT_WORDS.split_whitespace().any(|w| w == small));
-        match word.chars().next() {
-            _ if word.is_empty() || (acronym && word.len() > 1) => out.push_str(word),
-            Some(first) if *opens || small == "i" => {
-                out.push(first);
-                out.push_str(&word[first.len_utf8()..].to_ascii_lowercase());
-            }
-            _ => out.push_str(&small),
-        }
+        out.push_str(&recased(word, capitals, *opens));
         out.push_str(rest);
-        if !word.is_empty() {
+        if word.contains(char::is_alphanumeric) {
             *opens = false;
         }
         if rest.contains(['.', '!', '?', ':']) {
@@ -66,12 +126,48 @@ fn lower(text: &str, opens: &mut bool, out: &mut String) {
     }
 }
 
+fn recased(word: &str, capitals: bool, opens: bool) -> String {
+    let small = word.to_ascii_lowercase();
+    let Some(first) = word.find(char::is_alphabetic) else {
+        return word.to_owned();
+    };
+    let many = word.chars().filter(|c| c.is_alphabetic()).count() > 1;
+    let has_digit = word.contains(|c: char| c.is_ascii_digit());
+    let common = is_common(&small) && small != "i" && !small.starts_with("i'");
+    let rest = word[first..]
+        .chars()
+        .next()
+        .map_or(first, |c| first + c.len_utf8());
+    let capital = || [&word[..rest], &small[rest..]].concat();
+    if capitals {
+        // Four letters that are no word are an acronym, five are a name.
+        let acronym = many && (has_digit || (word.len() <= 4 && !common));
+        match () {
+            () if acronym => word.to_owned(),
+            () if common && !opens => small,
+            () => capital(),
+        }
+    } else {
+        // A capital inside (US, McDonald, iPhone) is no headline's doing.
+        let plain = word[rest..] == small[rest..];
+        if plain && !opens && is_lowered(&small) {
+            small
+        } else {
+            word.to_owned()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn text(text: &str, from: Lang) -> Option<String> {
+        recase(text, from).map(|r| r.text)
+    }
+
     #[test]
-    fn keeps_acronyms_and_spans_in_capitals() {
+    fn keeps_acronyms_names_and_spans_in_capitals() {
         let cases = [
             (
                 "PRESIDENT VISITS NATO AND THE UN",
@@ -81,14 +177,59 @@ mod tests {
                 "PROTESTERS RETURN. POLICE SAY NO",
                 Some("Protesters return. Police say no"),
             ),
+            (
+                "FLOODS NEAR MOSUL: IT DIDN'T STOP",
+                Some("Floods near Mosul: It didn't stop"),
+            ),
             ("HELLO {NAME} AGAIN", Some("Hello {NAME} again")),
             ("NATO", None),
             ("Mixed CASE", None),
             ("عنوان", None),
         ];
-        for (text, expected) in cases {
-            assert_eq!(recase(text, Lang::EN).as_deref(), expected, "{text}");
+        for (source, expected) in cases {
+            assert_eq!(text(source, Lang::EN).as_deref(), expected, "{source}");
         }
         assert_eq!(recase("PRESIDENTE", Lang::PT), None);
+    }
+
+    #[test]
+    fn keeps_names_in_headlines_of_title_case() {
+        let cases = [
+            (
+                "Killer Pig Mauls Chinese Farmer to Death",
+                "Killer Pig mauls Chinese farmer to death",
+            ),
+            (
+                "Sarah Palin's Eldest Son Arrested on Domestic Violence Charges",
+                "Sarah Palin's Eldest son arrested on domestic violence charges",
+            ),
+            (
+                "U.S. Weighed Penalizing El Salvador Over Support for China, Then Backed Off",
+                "U.S. Weighed Penalizing El Salvador over support for China, then backed off",
+            ),
+            (
+                "Why Trump Will Win a Second Term",
+                "Why Trump will win a second term",
+            ),
+            (
+                "UN Says McDonald's Workers Didn't Leave Baghdad on Friday",
+                "UN says McDonald's workers didn't leave Baghdad on Friday",
+            ),
+        ];
+        for (source, expected) in cases {
+            let recased = recase(source, Lang::EN).unwrap();
+            assert_eq!(recased.text, expected);
+            assert!(!recased.capitals);
+        }
+        for kept in [
+            "Scottish Council of Independent Schools",
+            "John Edward is Director of the Scottish Council of Independent Schools",
+            "The minister met the Prime Minister of Iraq",
+            "Elite League: Dundee Stars 5-3 Belfast Giants",
+            "Ministry of Interior",
+            "George Bush and Barack Obama",
+        ] {
+            assert_eq!(text(kept, Lang::EN), None, "{kept}");
+        }
     }
 }

@@ -3,8 +3,11 @@
 //! Attempts go in rounds over all segments, so that every round is batched. What the model does
 //! not read (marks at the ends, and, where a span was lost, all spans) is put back verbatim.
 
+use std::ops::Range;
+
 use super::batch::{Answer, Desk, Failure, Request, ask};
 use super::checks::{check, severity};
+use super::marks::{self, Marked};
 use super::pipeline::Flag;
 use super::recase::recase;
 use super::spans::{SpanKind, core, is_translatable, mend, spans};
@@ -32,6 +35,8 @@ enum Piece {
 #[derive(Default)]
 struct Plan {
     pieces: Vec<Piece>,
+    /// The source without its inline marks, whose words are asked for on their own.
+    marked: Option<Marked>,
     wrapped: bool,
     uppercase: bool,
 }
@@ -97,6 +102,7 @@ fn attempt(
                 requests.push((*direction, text.clone()));
             }
         }
+        requests.extend(plan.phrases().map(|text| (*direction, text)));
     }
     let mut answers = ask(desk, &requests, decode).into_iter();
     plans
@@ -109,13 +115,24 @@ fn attempt(
                 .filter(|p| matches!(p, Piece::Ask(_)))
                 .count();
             let own: Vec<Result<Answer, Failure>> = answers.by_ref().take(asked).collect();
+            // A phrase that fails costs no more than its mark.
+            let phrases: Vec<Option<Answer>> = answers
+                .by_ref()
+                .take(plan.phrases().count())
+                .map(Result::ok)
+                .collect();
             let own: Vec<Answer> = own.into_iter().collect::<Result<_, _>>()?;
-            Ok(judge(task, plan, &own))
+            Ok(judge(task, plan, &own, &phrases))
         })
         .collect()
 }
 
-fn judge((direction, source): &Request, plan: &Plan, answers: &[Answer]) -> Outcome {
+fn judge(
+    (direction, source): &Request,
+    plan: &Plan,
+    answers: &[Answer],
+    phrases: &[Option<Answer>],
+) -> Outcome {
     let mut target = String::new();
     let mut rest = answers.iter();
     for piece in &plan.pieces {
@@ -126,6 +143,10 @@ fn judge((direction, source): &Request, plan: &Plan, answers: &[Answer]) -> Outc
     }
     if plan.uppercase {
         target = uppercase(&target);
+    }
+    if let Some(marked) = &plan.marked {
+        let phrases = plan.placed_phrases(phrases);
+        target = marks::place(marked, &phrases, &target, direction.to);
     }
     let target = mend(source, &target);
     let mut flags = check(
@@ -138,8 +159,9 @@ fn judge((direction, source): &Request, plan: &Plan, answers: &[Answer]) -> Outc
         flags.push(Flag::Wrapped);
         flags.sort_unstable();
     }
-    let source_tokens = answers.iter().map(|a| a.source_tokens).sum();
-    let target_tokens = answers.iter().map(|a| a.target_tokens).sum();
+    let all = || answers.iter().chain(phrases.iter().flatten());
+    let source_tokens = all().map(|a| a.source_tokens).sum();
+    let target_tokens = all().map(|a| a.target_tokens).sum();
     Outcome {
         target,
         score: mean_score(answers),
@@ -176,42 +198,44 @@ fn uppercase(text: &str) -> String {
     out
 }
 
+/// `text` in sentence case, and whether its translation is to be in capitals.
+fn sentence_case(text: &str, direction: Direction) -> (String, bool) {
+    match recase(text, direction.from) {
+        // Scripts without case have nothing to turn back.
+        Some(recased) => (recased.text, recased.capitals && direction.to != Lang::AR),
+        None => (text.to_owned(), false),
+    }
+}
+
 /// The segment in one go, but for marks at its ends and what passes the model's limit.
 fn whole(desk: Desk<'_>, (direction, source): &Request) -> Plan {
-    let mut plan = Plan::default();
-    let core = core(source);
-    plan.pieces
-        .push(Piece::Keep(source[..core.start].to_owned()));
-    match recase(&source[core.clone()], direction.from) {
-        Some(text) => {
-            // Scripts without case have nothing to turn back.
-            plan.uppercase = direction.to != Lang::AR;
-            plan.add(desk, *direction, &text);
-        }
-        None => plan.add(desk, *direction, &source[core.clone()]),
-    }
-    plan.pieces.push(Piece::Keep(source[core.end..].to_owned()));
+    let (text, mut plan) = Plan::of(source, *direction);
+    let core = core(&text);
+    plan.pieces.push(Piece::Keep(text[..core.start].to_owned()));
+    plan.add(desk, *direction, &text[core.clone()]);
+    plan.pieces.push(Piece::Keep(text[core.end..].to_owned()));
     plan
 }
 
-/// The texts between the protected spans, each alone.
+/// The texts between the protected spans, links and tags, each alone.
 fn around_spans(desk: Desk<'_>, (direction, source): &Request) -> Plan {
-    let recased = recase(source, direction.from);
+    let bare = marks::without_emphasis(source);
+    let (text, uppercase) = sentence_case(&bare, *direction);
+    let text = text.as_str();
     let mut plan = Plan {
-        uppercase: recased.is_some() && direction.to != Lang::AR,
+        uppercase,
         ..Plan::default()
     };
-    let text = recased.as_deref().unwrap_or(source);
     let mut at = 0;
-    for span in spans(text) {
-        plan.add_padded(desk, *direction, &text[at..span.range.start]);
+    for (range, kind) in kept(text) {
+        plan.add_padded(desk, *direction, &text[at..range.start]);
         plan.pieces
-            .push(Piece::Keep(text[span.range.clone()].to_owned()));
-        at = span.range.end;
+            .push(Piece::Keep(text[range.clone()].to_owned()));
+        at = range.end;
         // Letters never touch a handle, or it grows.
         let grows = matches!(
-            span.kind,
-            SpanKind::Handle | SpanKind::Hashtag | SpanKind::Url
+            kind,
+            Some(SpanKind::Handle | SpanKind::Hashtag | SpanKind::Url)
         );
         if grows && text[at..].starts_with(char::is_alphanumeric) {
             plan.pieces.push(Piece::Keep(" ".to_owned()));
@@ -221,10 +245,25 @@ fn around_spans(desk: Desk<'_>, (direction, source): &Request) -> Plan {
     plan
 }
 
+/// The ranges of marks, and of the protected spans outside of them, in order.
+fn kept(text: &str) -> Vec<(Range<usize>, Option<SpanKind>)> {
+    let tokens = marks::read(text).map(|m| m.tokens).unwrap_or_default();
+    let mut kept: Vec<_> = tokens.into_iter().map(|t| (t.range, None)).collect();
+    for span in spans(text) {
+        let apart = |(range, _): &(Range<usize>, _)| {
+            span.range.end <= range.start || range.end <= span.range.start
+        };
+        if kept.iter().all(apart) {
+            kept.push((span.range, Some(span.kind)));
+        }
+    }
+    kept.sort_by_key(|(range, _)| range.start);
+    kept
+}
+
 /// The segment's clauses, each alone; `None` when it has but one.
 fn clauses(desk: Desk<'_>, (direction, source): &Request) -> Option<Plan> {
-    let recased = recase(source, direction.from);
-    let text = recased.as_deref().unwrap_or(source);
+    let (text, mut plan) = Plan::of(source, *direction);
     let mut cuts = vec![0];
     for (at, c) in text.char_indices() {
         let end = at + c.len_utf8();
@@ -242,10 +281,6 @@ fn clauses(desk: Desk<'_>, (direction, source): &Request) -> Option<Plan> {
         return None;
     }
     cuts.push(text.len());
-    let mut plan = Plan {
-        uppercase: recased.is_some() && direction.to != Lang::AR,
-        ..Plan::default()
-    };
     for pair in cuts.windows(2) {
         plan.add_padded(desk, *direction, &text[pair[0]..pair[1]]);
     }
@@ -253,6 +288,55 @@ fn clauses(desk: Desk<'_>, (direction, source): &Request) -> Option<Plan> {
 }
 
 impl Plan {
+    /// What a model reads of `source`, without marks and capitals, and a plan that puts them back.
+    fn of(source: &str, direction: Direction) -> (String, Self) {
+        let mut marked = marks::read(source);
+        let plain = marked.as_ref().map_or(source, |m| &m.plain);
+        let (text, uppercase) = sentence_case(plain, direction);
+        if let Some(marked) = &mut marked {
+            marked.plain.clone_from(&text);
+        }
+        let plan = Self {
+            marked,
+            uppercase,
+            ..Self::default()
+        };
+        (text, plan)
+    }
+
+    /// The words inside each mark, and whether a model is asked for them: what is all of the text
+    /// is found without, what is long finds no place.
+    fn marked_words(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.marked.iter().flat_map(|marked| {
+            marked.marks.iter().map(|mark| {
+                let words = marked.plain[mark.range.clone()].trim();
+                let asked = is_translatable(words)
+                    && words != marked.plain.trim()
+                    && words.split_whitespace().count() <= 20;
+                (words, asked)
+            })
+        })
+    }
+
+    /// The words inside marks that a model is asked for.
+    fn phrases(&self) -> impl Iterator<Item = String> {
+        let asked = self.marked_words().filter(|(_, asked)| *asked);
+        asked.map(|(words, _)| words.to_owned())
+    }
+
+    /// For each mark what its words are in the target language; what no model reads stays.
+    fn placed_phrases(&self, answers: &[Option<Answer>]) -> Vec<String> {
+        let mut answers = answers.iter();
+        self.marked_words()
+            .map(
+                |(words, asked)| match asked.then(|| answers.next()).flatten() {
+                    Some(answer) => answer.as_ref().map_or(String::new(), |a| a.text.clone()),
+                    None => words.to_owned(),
+                },
+            )
+            .collect()
+    }
+
     /// Asks for `text`, in pieces when it passes the model's limit.
     fn add(&mut self, desk: Desk<'_>, direction: Direction, text: &str) {
         let fits = |piece: &str| {

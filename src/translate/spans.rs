@@ -24,6 +24,8 @@ pub enum SpanKind {
     Tag,
     /// `&amp;`, `&#160;`.
     Entity,
+    /// `` `code` `` in backticks.
+    Code,
 }
 
 /// A protected span of a text.
@@ -79,6 +81,7 @@ fn span_at(rest: &str, c: char, previous: char) -> Option<(SpanKind, usize)> {
     let found = match c {
         '<' => (SpanKind::Tag, tag(rest)?),
         '&' => (SpanKind::Entity, entity(rest)?),
+        '`' if !is_word(previous) => (SpanKind::Code, code(rest)?),
         '{' => (SpanKind::Placeholder, braces(rest)?),
         '$' if rest.starts_with("${") => (SpanKind::Placeholder, 1 + braces(&rest[1..])?),
         '%' if !previous.is_numeric() => (SpanKind::Placeholder, percent(rest)?),
@@ -114,6 +117,13 @@ fn entity(rest: &str) -> Option<usize> {
     let end = rest.find(';').filter(|&e| (3..=10).contains(&e))?;
     let name = rest[1..end].strip_prefix('#').unwrap_or(&rest[1..end]);
     (!name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric())).then_some(end + 1)
+}
+
+fn code(rest: &str) -> Option<usize> {
+    let end = 1 + rest[1..].find(['`', '\n'])?;
+    let body = &rest[1..end];
+    let closed = rest[end..].starts_with('`') && !rest[end + 1..].starts_with(is_word);
+    (closed && end <= 100 && !body.is_empty() && body.trim() == body).then_some(end + 1)
 }
 
 fn braces(rest: &str) -> Option<usize> {
@@ -403,6 +413,10 @@ mod tests {
             ),
             ("A <b>bold</b> word<br/>", &["<b>", "</b>", "<br/>"]),
             ("Tom &amp; Jerry &#39;s", &["&amp;", "&#39;"]),
+            (
+                "Run `cargo build` or `x`, not ` y`",
+                &["`cargo build`", "`x`"],
+            ),
             ("50% discount, 5% said, AT&T; a < b > c, #1 in 3.5 km", &[]),
             ("{this is a long aside in braces}", &[]),
         ];

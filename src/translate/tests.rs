@@ -230,6 +230,45 @@ fn keeps_spans_that_a_model_damages() {
 }
 
 #[test]
+fn keeps_inline_marks_around_what_their_words_became() {
+    let fake = Fake::new(EN_AR, |s, _| Ok(careful(s)));
+    for text in [
+        "The **prime minister** met [the envoy](https://a.b/c_d) in Baghdad.",
+        "*Two* left. **One came. Another stayed.**",
+        "The <b>new</b> law and <a href=\"https://a.b\">the old one</a> differ.",
+        "Run `cargo build` in **the folder** today.",
+    ] {
+        let done = translate(&fake, text);
+        assert_eq!(done.text, careful(text), "{text}");
+        assert_eq!(done.flags, [Flag::DraftModel], "{text}");
+    }
+    for asked in fake.asked() {
+        assert!(!asked.contains(['*', '[', '<', ']']), "{asked}");
+    }
+}
+
+#[test]
+fn keeps_addresses_and_tags_that_find_no_place() {
+    // Says words in another way when they stand in a sentence.
+    let fake = Fake::new(EN_AR, |s, _| {
+        let long = s.split_whitespace().count() > 4;
+        let text = arabic(s);
+        Ok(if long {
+            text.replace(['ا', 'ب', 'ح', 'ن'], "ز")
+        } else {
+            text
+        })
+    });
+    let text = "The **prime minister** met [the envoy](https://a.b/c) and <b>others</b> there.";
+    let done = translate(&fake, text);
+    for kept in ["](https://a.b/c)", "<b>", "</b>", "["] {
+        assert!(done.text.contains(kept), "{}", done.text);
+    }
+    assert!(!done.text.contains("**"), "{}", done.text);
+    assert!(!done.flags.contains(&Flag::SpanLost));
+}
+
+#[test]
 fn fails_when_text_after_an_emoji_is_dropped() {
     let fake = Fake::new(EN_AR, |s, _| {
         Ok(arabic(s.split_inclusive('🎉').next().unwrap()))
@@ -278,6 +317,26 @@ fn keeps_capitals_readable_for_the_model() {
     let fake = Fake::new(EN_AR, |s, _| Ok(careful(s)));
     translate(&fake, "PRESIDENT VISITS NATO TODAY");
     assert_eq!(fake.asked()[0], "President visits NATO today");
+}
+
+#[test]
+fn keeps_headlines_readable_for_the_model() {
+    let fake = Fake::new(EN_AR, |s, _| Ok(careful(s)));
+    let done = translate(
+        &fake,
+        "# Iraqi Minister Visits Flood Victims in Basra\n\nHe Said So.",
+    );
+    assert_eq!(
+        fake.asked(),
+        [
+            "He Said So.",
+            "Iraqi minister visits flood victims in Basra"
+        ]
+    );
+    assert_eq!(
+        done.segments[0].source,
+        "Iraqi Minister Visits Flood Victims in Basra"
+    );
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn keeps_only_the_article_of_a_page() {
 #[test]
 fn keeps_text_of_broken_pages() {
     assert_eq!(text("1 < 2 & 3 > 2"), "1 < 2 & 3 > 2\n");
-    assert_eq!(text("<p>open <b>bold <p>next"), "open bold\n\nnext\n");
+    assert_eq!(text("<p>open <b>bold <p>next"), "open **bold**\n\nnext\n");
     assert_eq!(text("<p class=\"x>one</p><p>two</p>"), "one\n\ntwo\n");
     assert_eq!(
         text("<head><title>T</title><p>no body tag"),
@@ -48,6 +48,58 @@ fn keeps_text_of_broken_pages() {
     );
     assert_eq!(text(""), "");
     assert_eq!(parse("<title>Only</title>").title.as_deref(), Some("Only"));
+}
+
+#[test]
+fn keeps_inline_marks_as_a_reader_would_write_them() {
+    let cases = [
+        (
+            "<p>The <strong>prime minister </strong>said <em>no</em>.",
+            "The **prime minister** said *no*.",
+        ),
+        (
+            "<p>See <a class=x href='https://a.b/c?d=1&amp;e'>the <b>report</b></a>, <a href=\"/x\">here</a>",
+            "See [the **report**](https://a.b/c?d=1&e), here",
+        ),
+        (
+            "<li>Run <code>cargo test</code> now",
+            "- Run `cargo test` now",
+        ),
+        (
+            "<p>One <b>two<br>three</b> four",
+            "One **two**\n**three** four",
+        ),
+        ("<p><b>One<p>two</b> three", "**One**\n\ntwo three"),
+        (
+            "<p>No <b> </b><a href=https://a.b><img src=x></a>marks",
+            "No marks",
+        ),
+        (
+            "<h2>A <b>bold</b> <a href=https://a.b>head</a></h2>",
+            "A bold head",
+        ),
+        ("<p><b>one <strong>two</strong></b>", "**one two**"),
+        ("<p><b>x<i>y</b>z</i>", "**x*y***z"),
+        ("<p>قال <b>الوزير</b> أمس", "قال **الوزير** أمس"),
+        (
+            "<p><a href='javascript:x()'>no</a> <a href='https://a.b/(c)'>n</a>",
+            "no n",
+        ),
+    ];
+    for (page, expected) in cases {
+        assert_eq!(text(page).trim_end(), expected, "{page}");
+    }
+}
+
+#[test]
+fn keeps_the_agency_header_in_bold() {
+    let article = parse("<p><strong>BAGHDAD (Reuters)</strong> - The <b>minister</b> came.</p>");
+    assert_eq!(article.agency.as_deref(), Some("Reuters"));
+    assert_eq!(article.blocks[1].text, "The **minister** came.");
+    assert_eq!(
+        text("<p><b>The minister</b> came."),
+        "**The minister** came.\n"
+    );
 }
 
 #[test]
