@@ -16,6 +16,7 @@ use crate::kernel::Kernels;
 use crate::models::open::{self, OpenOptions};
 use crate::models::store::Store;
 use crate::models::{fetch, manifest};
+use crate::summarize::{Extractive, Summarizer};
 use crate::text::{Direction, Lang};
 use crate::translate::{ArticleError, TranslatedArticle, Translator, Translators, Wrapped};
 
@@ -165,6 +166,15 @@ pub fn kernels(context: &Context) -> anyhow::Result<Kernels> {
     Kernels::named(name).map_err(|e| Failure::usage(e.to_string(), "--kernels auto"))
 }
 
+fn open_options(compute_type: ComputeType, context: &Context) -> anyhow::Result<OpenOptions> {
+    let compute = match compute_type {
+        ComputeType::Int8 => Compute::Int8,
+        ComputeType::Float32 => Compute::Float32,
+    };
+    let kernels = kernels(context)?;
+    Ok(OpenOptions { kernels, compute })
+}
+
 /// Opens what `--model` names, else the best installed model of each direction asked for, else
 /// the embedded draft; says which it is.
 ///
@@ -176,14 +186,7 @@ pub fn open_models(
     context: &Context,
     pool: &rayon::ThreadPool,
 ) -> anyhow::Result<Translators> {
-    let compute = match args.compute_type {
-        ComputeType::Int8 => Compute::Int8,
-        ComputeType::Float32 => Compute::Float32,
-    };
-    let options = OpenOptions {
-        kernels: kernels(context)?,
-        compute,
-    };
+    let options = open_options(args.compute_type, context)?;
     let wanted = args
         .model
         .as_deref()
@@ -299,16 +302,22 @@ fn open_named(
             options,
         );
     }
+    if is_summary_model(name, context) {
+        let message = format!("model '{name}' writes summaries and does not translate");
+        return Err(Failure::usage(message, format!("--summary-model {name}")));
+    }
     let store = context.settings.cache.clone().map(Store::new);
     if let Some(dir) = store.as_ref().and_then(|s| s.installed(name)) {
         return open_dir(name, &dir, direction, options);
     }
+    Err(no_such_model(name, "--model", context))
+}
+
+/// Why a name stands for no model, with what to do.
+fn no_such_model(name: &str, flag: &str, context: &Context) -> anyhow::Error {
     if manifest::find(name).is_some() {
         let message = format!("model '{name}' is known but not installed");
-        return Err(Failure::usage(
-            message,
-            format!("tarjama models fetch {name}"),
-        ));
+        return Failure::usage(message, format!("tarjama models fetch {name}"));
     }
     let mut known: Vec<String> = manifest::built_in().into_iter().map(|m| m.id).collect();
     known.extend(context.embedded.map(|e| e.id.to_owned()));
@@ -318,9 +327,70 @@ fn open_named(
         .filter(|id| strsim::jaro_winkler(id, name) > 0.8);
     let hint = near.map_or_else(
         || "a directory of model files, or an id of `tarjama models list`".to_owned(),
-        |id| format!("--model {id}"),
+        |id| format!("{flag} {id}"),
     );
-    Err(Failure::usage(format!("there is no model '{name}'"), hint))
+    Failure::usage(format!("there is no model '{name}'"), hint)
+}
+
+/// The method that needs no model.
+const EXTRACTIVE: &str = "extractive";
+
+/// Whether a name is of something that makes summaries and does not translate.
+#[must_use]
+pub fn is_summary_model(name: &str, context: &Context) -> bool {
+    if name == EXTRACTIVE {
+        return true;
+    }
+    if context.embedded.is_some_and(|e| e.id == name) || Path::new(name).exists() {
+        return false;
+    }
+    let store = context.settings.cache.clone().map(Store::new);
+    let installed = store.and_then(|s| s.locked(name)).map(|l| l.manifest);
+    installed
+        .or_else(|| manifest::find(name))
+        .is_some_and(|m| m.directions.is_empty() && !m.languages.is_empty())
+}
+
+/// Opens what `--summary-model` names: an installed model, a directory or file in GGUF layout, or
+/// the extractive method, which is the default; says which model it is.
+///
+/// # Errors
+/// When the model does not exist or does not load.
+pub fn open_summarizer(
+    wanted: Option<&str>,
+    compute_type: ComputeType,
+    context: &Context,
+    pool: &rayon::ThreadPool,
+) -> anyhow::Result<Box<dyn Summarizer>> {
+    let name = match wanted.or(context.settings.file.summary_model.as_deref()) {
+        None | Some(EXTRACTIVE) => return Ok(Box::new(Extractive::default())),
+        Some(name) => name,
+    };
+    let options = open_options(compute_type, context)?;
+    let path = Path::new(name);
+    let store = context.settings.cache.clone().map(Store::new);
+    let (id, dir, revision) = if path.exists() {
+        let stem = path.file_stem().map(|n| n.to_string_lossy().into_owned());
+        (
+            stem.unwrap_or_else(|| "model".into()),
+            path.to_owned(),
+            None,
+        )
+    } else {
+        let store = store.as_ref();
+        let found = store.and_then(|s| Some((s.installed(name)?, s.locked(name)?.revision)));
+        let (dir, revision) =
+            found.ok_or_else(|| no_such_model(name, "--summary-model", context))?;
+        (name.to_owned(), dir, Some(revision))
+    };
+    let open = || open::open_summarizer(&id, &dir, revision.as_deref(), options);
+    let model = pool
+        .install(open)
+        .map_err(|error| model_error(error, "--summary-model extractive"))?;
+    context
+        .printer
+        .note(&format!("summary model: {}", model.name()));
+    Ok(Box::new(model))
 }
 
 /// Opens a directory by the family that its files show.
@@ -338,6 +408,10 @@ fn model_failure(error: open::OpenError) -> anyhow::Error {
         open::OpenError::NoEmbedded => "--model DIR, or a build with default features",
         _ => "check the model's files against its source, or choose another with --model",
     };
+    model_error(error, hint)
+}
+
+fn model_error(error: open::OpenError, hint: &str) -> anyhow::Error {
     let mut message = error.to_string();
     if let Some(source) = std::error::Error::source(&error) {
         message = format!("{message}: {source}");

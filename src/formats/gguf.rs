@@ -3,12 +3,12 @@
 //! A file may come in parts that were cut at tensor boundaries; each tensor lies whole in one part.
 //! Source: ggml-org/ggml `docs/gguf.md`, and the block layouts of `ggml-common.h`.
 
+mod blocks;
+
 use std::collections::BTreeMap;
 
-use half::f16;
+pub use blocks::{BLOCK, Dtype};
 
-/// Values in a Q5_0 or Q8_0 block.
-pub const BLOCK: usize = 32;
 const MAX_ITEMS: u64 = 1 << 24;
 const MAX_DEPTH: u32 = 4;
 
@@ -48,41 +48,6 @@ pub enum Value {
     Text(String),
     /// An array.
     Array(Vec<Value>),
-}
-
-/// Element types that tarjama reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dtype {
-    /// 32-bit floats.
-    F32,
-    /// 16-bit floats.
-    F16,
-    /// Blocks of 32: f16 scale, 32 high bits, 32 nibbles; value `(q - 16) * scale`.
-    Q5_0,
-    /// Blocks of 32: f16 scale, 32 signed bytes.
-    Q8_0,
-}
-
-impl Dtype {
-    fn from_code(code: u32) -> Option<Self> {
-        match code {
-            0 => Some(Self::F32),
-            1 => Some(Self::F16),
-            6 => Some(Self::Q5_0),
-            8 => Some(Self::Q8_0),
-            _ => None,
-        }
-    }
-
-    /// Values and bytes of one block.
-    fn block(self) -> (usize, usize) {
-        match self {
-            Self::F32 => (1, 4),
-            Self::F16 => (1, 2),
-            Self::Q5_0 => (BLOCK, 22),
-            Self::Q8_0 => (BLOCK, 34),
-        }
-    }
 }
 
 #[derive(Debug, Clone)]
@@ -335,6 +300,12 @@ impl<'a> Gguf<'a> {
         })
     }
 
+    /// Whether there is a tensor of this name.
+    #[must_use]
+    pub fn has_tensor(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
     /// Names of all tensors, in order.
     pub fn tensor_names(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(String::as_str)
@@ -359,7 +330,8 @@ fn tensor_info(r: &mut Reader<'_>, name: &str) -> Result<TensorInfo, GgufError> 
     let code = r.u32("tensor type")?;
     let dtype = Dtype::from_code(code).ok_or_else(|| {
         invalid(&format!(
-            "element type {code}; tarjama reads F32, F16, Q5_0 and Q8_0"
+            "element type {code}; tarjama reads {}",
+            blocks::NAMES
         ))
     })?;
     let (block, block_bytes) = dtype.block();
@@ -376,79 +348,6 @@ fn tensor_info(r: &mut Reader<'_>, name: &str) -> Result<TensorInfo, GgufError> 
         offset,
         bytes,
     })
-}
-
-impl Tensor<'_> {
-    /// Values as floats, row-major.
-    #[must_use]
-    pub fn to_f32(&self) -> Vec<f32> {
-        match self.dtype {
-            Dtype::F32 => self
-                .data
-                .as_chunks::<4>()
-                .0
-                .iter()
-                .map(|b| f32::from_le_bytes(*b))
-                .collect(),
-            Dtype::F16 => self
-                .data
-                .as_chunks::<2>()
-                .0
-                .iter()
-                .map(|b| f16::from_le_bytes(*b).to_f32())
-                .collect(),
-            Dtype::Q5_0 | Dtype::Q8_0 => {
-                let (values, scales) = self.quantized();
-                let blocks = values.chunks_exact(BLOCK).zip(&scales);
-                blocks
-                    .flat_map(|(q, s)| q.iter().map(move |q| f32::from(*q) * s))
-                    .collect()
-            }
-        }
-    }
-
-    /// Values as int8 `[rows, columns]` with a scale for each block of 32: exact for Q5_0 and Q8_0;
-    /// floats are rounded to the nearest of 255 steps in each block.
-    #[must_use]
-    pub fn quantized(&self) -> (Vec<i8>, Vec<f32>) {
-        let count = self.rows * self.columns;
-        let (mut values, mut scales) =
-            (Vec::with_capacity(count), Vec::with_capacity(count / BLOCK));
-        match self.dtype {
-            Dtype::Q8_0 => {
-                for block in self.data.as_chunks::<34>().0 {
-                    scales.push(f16::from_le_bytes([block[0], block[1]]).to_f32());
-                    values.extend(block[2..].iter().map(|b| b.cast_signed()));
-                }
-            }
-            Dtype::Q5_0 => {
-                for block in self.data.as_chunks::<22>().0 {
-                    scales.push(f16::from_le_bytes([block[0], block[1]]).to_f32());
-                    let high = u32::from_le_bytes([block[2], block[3], block[4], block[5]]);
-                    let fifth = |i: usize| ((high >> i) & 1) as u8 * 16;
-                    let nibbles = &block[6..];
-                    let value = |nibble: u8, i: usize| (nibble | fifth(i)).cast_signed() - 16;
-                    values.extend(nibbles.iter().enumerate().map(|(i, b)| value(b & 15, i)));
-                    values.extend(
-                        nibbles
-                            .iter()
-                            .enumerate()
-                            .map(|(i, b)| value(b >> 4, i + 16)),
-                    );
-                }
-            }
-            Dtype::F32 | Dtype::F16 => {
-                for block in self.to_f32().chunks(BLOCK) {
-                    let max = block.iter().fold(0f32, |m, v| m.max(v.abs()));
-                    let scale = max / 127.0;
-                    scales.push(scale);
-                    let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
-                    values.extend(block.iter().map(|v| (v * inverse).round() as i8));
-                }
-            }
-        }
-        (values, scales)
-    }
 }
 
 #[cfg(test)]

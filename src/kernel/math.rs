@@ -48,6 +48,15 @@ impl Kernels {
         multiversion!(self.isa(), gelu_tanh_mul(gate: &mut [f32], up: &[f32]));
     }
 
+    /// `gate = silu(gate) * up`, where `silu(x) = x / (1 + exp(-x))`. Source: Shazeer 2020.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    pub fn silu_mul(self, gate: &mut [f32], up: &[f32]) {
+        assert_eq!(gate.len(), up.len());
+        multiversion!(self.isa(), silu_mul(gate: &mut [f32], up: &[f32]));
+    }
+
     /// Index of the greatest value (the first of equals) and `log(sum(exp(x)))`.
     #[must_use]
     pub fn argmax_log_sum_exp(self, x: &[f32]) -> (usize, f32) {
@@ -191,6 +200,13 @@ fn gelu_tanh_mul(gate: &mut [f32], up: &[f32]) {
         let inner = 0.797_884_6 * (x + 0.044_715 * x * x * x);
         let tanh = 1.0 - 2.0 / (exp(2.0 * inner) + 1.0);
         *g = 0.5 * x * (1.0 + tanh) * u;
+    }
+}
+
+#[inline(always)]
+fn silu_mul(gate: &mut [f32], up: &[f32]) {
+    for (g, u) in gate.iter_mut().zip(up) {
+        *g = *g / (1.0 + exp(-*g)) * u;
     }
 }
 

@@ -88,6 +88,7 @@ proptest! {
             let mut out = vec![0f32; len];
             k.rms_norm(&a, &b, 1e-6, &mut out);
             k.gelu_tanh_mul(&mut out, &a);
+            k.silu_mul(&mut out, &b);
             bits.extend(out.iter().map(|v| v.to_bits()));
             let (best, lse) = k.argmax_log_sum_exp(&a);
             bits.extend([best as u32, lse.to_bits()]);

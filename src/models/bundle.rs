@@ -404,6 +404,7 @@ fn own_manifest(
             Task::Translate
         },
         family,
+        architecture: None,
         directions: direction.into_iter().collect(),
         languages: Vec::new(),
         licence: "not stated".to_owned(),

@@ -159,6 +159,9 @@ pub struct Manifest {
     pub task: Task,
     /// Layout of its files.
     pub family: Family,
+    /// `general.architecture` of a GGUF file that tarjama runs by its own metadata alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<String>,
     /// Directions as `en-ar`; empty for a summariser.
     #[serde(default)]
     pub directions: Vec<String>,

@@ -1,13 +1,16 @@
-//! Opening a model: files to a [`Translator`].
+//! Opening a model: files to a [`Translator`] or a [`ChatSummarizer`].
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::engine::causal::CausalModel;
 use crate::engine::linear::Compute;
-use crate::formats::gguf::{Gguf, GgufError};
+use crate::formats::gguf::{Gguf, GgufError, Value};
 use crate::kernel::Kernels;
-use crate::text::Direction;
+use crate::summarize::ChatSummarizer;
+use crate::text::{Direction, Lang};
+use crate::tokenize::chat::ChatTemplate;
+use crate::tokenize::gguf::GgufTokenizer;
 use crate::tokenize::hf::{HfTokenizer, TokenizerError};
 use crate::translate::llm::CausalTranslator;
 use crate::translate::{FirefoxTranslator, Translator};
@@ -164,10 +167,91 @@ fn open_gguf_dir(
     dir: &Path,
     options: OpenOptions,
 ) -> Result<Arc<dyn Translator>, OpenError> {
-    let read_error = |path: &Path| {
-        let path = path.to_owned();
-        move |source| OpenError::Read { path, source }
+    let parts = gguf_parts(dir)?;
+    let tokenizer_path = dir.join("tokenizer.json");
+    if !tokenizer_path.is_file() {
+        let message = "it has no tokenizer.json and is no translator; a chat model of this kind \
+                       writes summaries (--summary-model)";
+        return Err(OpenError::Unknown(dir.to_owned(), message.to_owned()));
+    }
+    let tokenizer = std::fs::read(&tokenizer_path).map_err(read_error(&tokenizer_path))?;
+    let revision = sha256_prefix(&parts);
+    let slices: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+    open_gguf(id, &revision, false, &slices, &tokenizer, options)
+}
+
+/// Opens a chat model that writes summaries: a directory in GGUF layout or a `*.gguf` file, with
+/// its tokeniser and chat template in the file's own metadata. `revision` is what records name it
+/// by; without it the hash of the weights is.
+///
+/// # Errors
+/// When files are missing, unreadable or not of this kind.
+pub fn open_summarizer(
+    id: &str,
+    dir: &Path,
+    revision: Option<&str>,
+    options: OpenOptions,
+) -> Result<ChatSummarizer, OpenError> {
+    let family =
+        family::detect(dir).map_err(|e| OpenError::Unknown(dir.to_owned(), e.to_string()))?;
+    if family != Family::Gguf {
+        let message =
+            format!("a model of the family {family}; summaries are written by chat models in GGUF");
+        return Err(OpenError::Unknown(dir.to_owned(), message));
+    }
+    let gguf_error = |source| OpenError::Gguf {
+        model: id.to_owned(),
+        source,
     };
+    let tokenizer_error = |source| OpenError::Tokenizer {
+        model: id.to_owned(),
+        source,
+    };
+    let parts = gguf_parts(dir)?;
+    let slices: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+    let gguf = Gguf::parse(&slices).map_err(gguf_error)?;
+    let (model, tokenizer) = rayon::join(
+        || CausalModel::load(&gguf, options.kernels, options.compute),
+        || {
+            let tokenizer = GgufTokenizer::from_gguf(&gguf)?;
+            let template = ChatTemplate::from_gguf(&gguf, &tokenizer)?;
+            Ok((tokenizer, template))
+        },
+    );
+    let model = model.map_err(gguf_error)?;
+    let (tokenizer, template) = tokenizer.map_err(tokenizer_error)?;
+    let stated = match gguf.get("general.languages") {
+        Some(Value::Array(languages)) => languages.as_slice(),
+        _ => &[],
+    };
+    let lang = |value: &Value| match value {
+        Value::Text(code) => Lang::parse(code),
+        _ => None,
+    };
+    let mut languages: Vec<Lang> = stated.iter().filter_map(lang).collect();
+    if languages.is_empty() {
+        languages.push(Lang::EN);
+    }
+    let revision = revision.map_or_else(|| sha256_prefix(&parts), str::to_owned);
+    Ok(ChatSummarizer::new(
+        id, &revision, languages, model, tokenizer, template,
+    ))
+}
+
+fn read_error(path: &Path) -> impl Fn(std::io::Error) -> OpenError {
+    let path = path.to_owned();
+    move |source| OpenError::Read {
+        path: path.clone(),
+        source,
+    }
+}
+
+/// The bytes of one `*.gguf` (or of its parts `*.gguf.1`, `*.gguf.2`, ..) in a directory, or of
+/// the file itself.
+fn gguf_parts(dir: &Path) -> Result<Vec<Vec<u8>>, OpenError> {
+    if dir.is_file() {
+        return Ok(vec![std::fs::read(dir).map_err(read_error(dir))?]);
+    }
     let mut weights = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(read_error(dir))? {
         let path = entry.map_err(read_error(dir))?.path();
@@ -202,11 +286,7 @@ fn open_gguf_dir(
     for path in &weights {
         parts.push(std::fs::read(path).map_err(read_error(path))?);
     }
-    let tokenizer_path = dir.join("tokenizer.json");
-    let tokenizer = std::fs::read(&tokenizer_path).map_err(read_error(&tokenizer_path))?;
-    let revision = sha256_prefix(&parts);
-    let slices: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-    open_gguf(id, &revision, false, &slices, &tokenizer, options)
+    Ok(parts)
 }
 
 /// The first 12 hex digits of the SHA-256 of the joined parts.

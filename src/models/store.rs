@@ -241,7 +241,11 @@ impl Store {
 /// This build has an engine for the model.
 #[must_use]
 pub fn runnable(manifest: &Manifest) -> bool {
-    manifest.family == Family::Firefox
+    match manifest.family {
+        Family::Firefox => true,
+        Family::Gguf => manifest.architecture.as_deref() == Some("llama"),
+        Family::Hf | Family::Ctranslate2 => false,
+    }
 }
 
 /// Replaces a file whole: a temporary beside it, synced, renamed, the folder synced.

@@ -24,7 +24,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Sentence, Size, Summarizer, is_boilerplate};
+use super::{Document, Sentence, Size, SummarizeError, Summarizer, Summary, is_boilerplate};
 use crate::article::BlockKind;
 use crate::text::{Lang, terms};
 
@@ -83,7 +83,32 @@ impl Summarizer for Extractive {
         "extractive@1".to_owned()
     }
 
-    fn choose(&self, sentences: &[Sentence<'_>], lang: Lang, size: Size) -> Vec<usize> {
+    fn reads(&self, _lang: Lang) -> bool {
+        true
+    }
+
+    fn writes(&self) -> bool {
+        false
+    }
+
+    fn summarize(
+        &self,
+        documents: &[Document<'_>],
+        size: Size,
+    ) -> Vec<Result<Summary, SummarizeError>> {
+        documents
+            .iter()
+            .map(|d| Ok(Summary::Chosen(self.choose(&d.sentences, d.lang, size))))
+            .collect()
+    }
+}
+
+impl Extractive {
+    /// Indices of the chosen sentences, ascending.
+    ///
+    /// The same sentences, language and size give the same choice.
+    #[must_use]
+    pub fn choose(&self, sentences: &[Sentence<'_>], lang: Lang, size: Size) -> Vec<usize> {
         let candidates = candidates(sentences);
         let wanted = size.of(candidates.len());
         let texts: Vec<&str> = candidates.iter().map(|&i| sentences[i].text).collect();
@@ -115,9 +140,7 @@ impl Summarizer for Extractive {
         chosen.sort_unstable();
         chosen
     }
-}
 
-impl Extractive {
     fn scores(&self, texts: &[&str], vectors: &[Vector], lang: Lang) -> Vec<f64> {
         let mut sum = BTreeMap::new();
         for vector in vectors {

@@ -1,18 +1,22 @@
-//! Summaries: which sentences of an article say what it says.
+//! Summaries: what an article says, in a few sentences.
 //!
-//! An extractive summary chooses segments of the source once; the summary in the other language
-//! is made of the same segments' targets, so both say the same.
+//! A summariser either chooses sentences of the article or writes its own. Chosen sentences are
+//! segments: the summary in the other language is made of the same segments' targets. What a model
+//! wrote is translated. Either way both languages say the same.
 
+mod articles;
 mod boilerplate;
+mod chat;
 mod extractive;
 mod translated;
 
 use crate::article::BlockKind;
 use crate::text::Lang;
 
+pub use articles::{ArticleSummary, SummaryDesk, summarize_articles};
 pub use boilerplate::{is_boilerplate, strip_dateline};
+pub use chat::ChatSummarizer;
 pub use extractive::Extractive;
-pub use translated::{summarize_article, summarize_translated};
 
 /// A sentence of an article, as a summariser sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,13 +56,58 @@ impl Size {
     }
 }
 
-/// A way of choosing sentences.
+/// An article, as a summariser sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document<'a> {
+    /// Its sentences, in order.
+    pub sentences: Vec<Sentence<'a>>,
+    /// Their language.
+    pub lang: Lang,
+}
+
+/// What a summariser made of a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Summary {
+    /// Indices of the document's sentences, ascending.
+    Chosen(Vec<usize>),
+    /// A text in the document's language.
+    Written {
+        /// The text.
+        text: String,
+        /// The document passed the model's window: its parts were summarised, then their
+        /// summaries.
+        map_reduced: bool,
+    },
+}
+
+/// Why a summariser gives no summary of a document.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{model}: {message}")]
+pub struct SummarizeError {
+    /// `ID@REVISION`.
+    pub model: String,
+    /// Why.
+    pub message: String,
+}
+
+/// A model or a method that makes summaries.
+///
+/// A result must not depend on the other documents of the call, nor on threads.
 pub trait Summarizer: Send + Sync {
     /// `ID@REVISION`, as records name it.
     fn name(&self) -> String;
 
-    /// Indices of the chosen sentences, ascending.
-    ///
-    /// The same sentences, language and size give the same choice.
-    fn choose(&self, sentences: &[Sentence<'_>], lang: Lang, size: Size) -> Vec<usize>;
+    /// Whether it summarises texts of this language.
+    fn reads(&self, lang: Lang) -> bool;
+
+    /// Whether it writes a text of its own; else it chooses sentences, and is to be given those
+    /// alone that may be shown in the other language as well.
+    fn writes(&self) -> bool;
+
+    /// Summaries of the documents, in their order, on the rayon threads of the caller.
+    fn summarize(
+        &self,
+        documents: &[Document<'_>],
+        size: Size,
+    ) -> Vec<Result<Summary, SummarizeError>>;
 }

@@ -1,8 +1,8 @@
-//! Summaries of articles: from segments to one text a language.
+//! Chosen sentences in both languages of a translated article.
 
 use std::collections::BTreeMap;
 
-use super::{Sentence, Size, Summarizer, boilerplate};
+use super::{Document, Sentence, boilerplate};
 use crate::article::{Article, BlockKind};
 use crate::text::Lang;
 use crate::translate::{Flag, TranslatedArticle, TranslatedSegment};
@@ -15,40 +15,83 @@ const UNFIT: [Flag; 4] = [
     Flag::Copied,
 ];
 
-/// The summary of a translated article in both its languages, from the same segments.
-///
-/// The choice is made on the source side. Segments whose translation failed a check are chosen
-/// only when no other is left. The dateline of the article's first sentence is left out. The map
-/// is empty when the article has no segment.
-#[must_use]
-pub fn summarize_translated(
-    source: &Article,
-    translated: &TranslatedArticle,
-    summarizer: &dyn Summarizer,
-    size: Size,
-) -> BTreeMap<Lang, String> {
-    let fit = |segment: &&TranslatedSegment| {
-        !segment.target.trim().is_empty() && !segment.flags.iter().any(|f| UNFIT.contains(f))
-    };
-    let mut segments: Vec<&TranslatedSegment> = translated.segments.iter().filter(fit).collect();
-    if segments.is_empty() {
-        segments = translated.segments.iter().collect();
+/// An article and its translation, with the segments that a summary may show.
+pub(super) struct Pair<'a> {
+    source: &'a Article,
+    pub(super) translated: &'a TranslatedArticle,
+    segments: Vec<&'a TranslatedSegment>,
+}
+
+impl<'a> Pair<'a> {
+    /// Segments whose translation failed a check are left out, unless no other is left.
+    pub(super) fn new(source: &'a Article, translated: &'a TranslatedArticle) -> Self {
+        let fit = |segment: &&TranslatedSegment| {
+            !segment.target.trim().is_empty() && !segment.flags.iter().any(|f| UNFIT.contains(f))
+        };
+        let mut segments: Vec<_> = translated.segments.iter().filter(fit).collect();
+        if segments.is_empty() {
+            segments = translated.segments.iter().collect();
+        }
+        Self {
+            source,
+            translated,
+            segments,
+        }
     }
-    let sentences: Vec<Sentence<'_>> = segments
-        .iter()
-        .map(|s| sentence(source, &s.source, s.block))
-        .collect();
-    let chosen = summarizer.choose(&sentences, translated.lang, size);
+
+    /// The language that is not `lang`.
+    pub(super) fn other(&self, lang: Lang) -> Lang {
+        if lang == self.translated.lang {
+            self.translated.target_lang
+        } else {
+            self.translated.lang
+        }
+    }
+
+    /// The sentences of the source or of the translation that a summary may show.
+    pub(super) fn document(&self, lang: Lang) -> Document<'a> {
+        self.sentences(&self.segments, lang)
+    }
+
+    /// All sentences that can be read: the whole source, and what is fit of the translation.
+    pub(super) fn whole(&self, lang: Lang) -> Document<'a> {
+        if lang == self.translated.lang {
+            let all: Vec<_> = self.translated.segments.iter().collect();
+            self.sentences(&all, lang)
+        } else {
+            self.sentences(&self.segments, lang)
+        }
+    }
+
+    fn sentences(&self, segments: &[&'a TranslatedSegment], lang: Lang) -> Document<'a> {
+        let own = lang == self.translated.lang;
+        let text = |s: &&'a TranslatedSegment| {
+            let text = if own { &s.source } else { &s.target };
+            sentence(self.source, text, s.block)
+        };
+        Document {
+            sentences: segments.iter().map(text).collect(),
+            lang,
+        }
+    }
+}
+
+/// The summary in both languages from the same segments, by their indices in [`Pair::document`].
+///
+/// The dateline of the article's first sentence is left out. The map is empty when nothing is
+/// chosen.
+pub(super) fn compose(pair: &Pair<'_>, chosen: &[usize]) -> BTreeMap<Lang, String> {
     if chosen.is_empty() {
         return BTreeMap::new();
     }
+    let translated = pair.translated;
     let first = translated
         .segments
         .iter()
-        .position(|s| kind(source, s.block) == BlockKind::Paragraph);
+        .position(|s| kind(pair.source, s.block) == BlockKind::Paragraph);
     let opening = first.map(|i| &translated.segments[i]);
     let (mut sources, mut targets) = (Vec::new(), Vec::new());
-    for segment in chosen.iter().filter_map(|&i| segments.get(i)) {
+    for segment in chosen.iter().filter_map(|&i| pair.segments.get(i)) {
         let (mut from, mut to) = (segment.source.trim(), segment.target.trim());
         if opening.is_some_and(|o| std::ptr::eq(o, *segment)) {
             let stripped = boilerplate::strip_dateline(from, translated.lang);
@@ -64,37 +107,6 @@ pub fn summarize_translated(
         (translated.lang, sources.join(" ")),
         (translated.target_lang, targets.join(" ")),
     ])
-}
-
-/// The summary of an article in its own language, from sentences with the index of their block.
-///
-/// Empty when there is no sentence.
-#[must_use]
-pub fn summarize_article(
-    source: &Article,
-    sentences: &[(usize, &str)],
-    lang: Lang,
-    summarizer: &dyn Summarizer,
-    size: Size,
-) -> String {
-    let list: Vec<Sentence<'_>> = sentences
-        .iter()
-        .map(|&(block, text)| sentence(source, text, block))
-        .collect();
-    let first = list.iter().position(|s| s.kind == BlockKind::Paragraph);
-    let texts: Vec<&str> = summarizer
-        .choose(&list, lang, size)
-        .into_iter()
-        .filter_map(|i| {
-            let text = list.get(i)?.text.trim();
-            Some(if first == Some(i) {
-                boilerplate::strip_dateline(text, lang)
-            } else {
-                text
-            })
-        })
-        .collect();
-    texts.join(" ")
 }
 
 fn kind(article: &Article, block: usize) -> BlockKind {
@@ -116,8 +128,20 @@ fn sentence<'a>(article: &Article, text: &'a str, block: usize) -> Sentence<'a> 
 mod tests {
     use super::*;
     use crate::article::Block;
-    use crate::summarize::Extractive;
+    use crate::summarize::{Extractive, Size};
     use crate::translate::Counts;
+
+    fn summarize(
+        article: &Article,
+        translated: &TranslatedArticle,
+        n: usize,
+    ) -> BTreeMap<Lang, String> {
+        let pair = Pair::new(article, translated);
+        let document = pair.document(translated.lang);
+        let size = Size::Sentences(n);
+        let chosen = Extractive::default().choose(&document.sentences, document.lang, size);
+        compose(&pair, &chosen)
+    }
 
     fn block(kind: BlockKind, text: &str) -> Block {
         Block {
@@ -182,12 +206,7 @@ mod tests {
     #[test]
     fn keeps_both_languages_saying_the_same() {
         let (article, translated) = case(&[]);
-        let got = summarize_translated(
-            &article,
-            &translated,
-            &Extractive::default(),
-            Size::Sentences(1),
-        );
+        let got = summarize(&article, &translated, 1);
         assert_eq!(
             got[&Lang::EN],
             "Police in Basra seized a million pills on Monday."
@@ -198,12 +217,7 @@ mod tests {
     #[test]
     fn keeps_a_failed_translation_out() {
         let (article, translated) = case(&[Flag::Repeated]);
-        let got = summarize_translated(
-            &article,
-            &translated,
-            &Extractive::default(),
-            Size::Sentences(1),
-        );
+        let got = summarize(&article, &translated, 1);
         assert_eq!(got[&Lang::AR], "واعتقل سائقا الشاحنة كلاهما.");
     }
 
@@ -211,12 +225,7 @@ mod tests {
     fn keeps_an_empty_article_empty() {
         let (article, mut translated) = case(&[]);
         translated.segments.clear();
-        let got = summarize_translated(
-            &article,
-            &translated,
-            &Extractive::default(),
-            Size::Sentences(2),
-        );
+        let got = summarize(&article, &translated, 2);
         assert!(got.is_empty());
     }
 }

@@ -7,11 +7,21 @@ use tokenizers::Tokenizer;
 #[error("the tokenizer failed: {0}")]
 pub struct TokenizerError(String);
 
+impl TokenizerError {
+    pub(super) fn of(message: impl std::fmt::Display) -> Self {
+        Self(message.to_string())
+    }
+}
+
 /// A tokeniser as Hugging Face's tokenizers library reads it.
 #[derive(Debug)]
 pub struct HfTokenizer(Box<Tokenizer>);
 
 impl HfTokenizer {
+    pub(super) fn new(tokenizer: Tokenizer) -> Self {
+        Self(Box::new(tokenizer))
+    }
+
     /// Reads the bytes of a `tokenizer.json`.
     ///
     /// # Errors

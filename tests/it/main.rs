@@ -9,5 +9,6 @@ mod firefox_tiny;
 mod guards;
 mod segmentation;
 mod server;
+mod smollm2;
 mod sources;
 mod summaries;

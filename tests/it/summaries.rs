@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use tarjama::article::BlockKind;
 use tarjama::eval::rouge::rouge;
-use tarjama::summarize::{Extractive, Sentence, Size, Summarizer, strip_dateline};
+use tarjama::summarize::{Extractive, Sentence, Size, strip_dateline};
 use tarjama::text::{Lang, terms};
 
 const MEASURES: [&str; 3] = ["ROUGE-1", "ROUGE-2", "ROUGE-L"];

@@ -321,7 +321,11 @@ fn show(store: &Store, id: &str, as_json: bool, printer: &Printer) -> anyhow::Re
     }
     printer.result(&format!("{}: {}", manifest.id, manifest.about))?;
     printer.result(&format!("layout      {}", manifest.family))?;
-    printer.result(&format!("directions  {}", manifest.directions.join(", ")))?;
+    if manifest.directions.is_empty() {
+        printer.result(&format!("summaries   {}", manifest.languages.join(", ")))?;
+    } else {
+        printer.result(&format!("directions  {}", manifest.directions.join(", ")))?;
+    }
     printer.result(&format!("licence     {}", manifest.licence))?;
     if manifest.consent.is_some() {
         printer.result("            fetching it needs --accept-licence")?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -16,6 +16,7 @@ use crate::article::jsonl::FieldMap;
 use crate::cli::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::options::{self, LangArgs, ModelArgs, SearchArgs, WrappedArg};
+use crate::cli::printer::Printer;
 use crate::cli::progress::{Progress, ProgressKind};
 use crate::cli::settings;
 use crate::disk::lock::LockError;
@@ -23,9 +24,11 @@ use crate::run::manifest::{Stopwatch, seconds_until};
 use crate::run::{
     self, Input, Job, Mode, Outcome, Output, Processed, RunError, SegmentDetail, Shard, Stop,
 };
-use crate::summarize::{Extractive, Size, Summarizer, summarize_translated};
+use crate::summarize::{Size, Summarizer, SummaryDesk, summarize_articles};
 use crate::text::Lang;
-use crate::translate::{ArticleError, PipelineOptions, Translators, translate_articles};
+use crate::translate::{
+    ArticleError, PipelineOptions, TranslatedArticle, Translators, translate_articles,
+};
 
 /// Arguments of `run`.
 #[derive(Args, Debug)]
@@ -48,7 +51,8 @@ pub struct RunArgs {
     /// Sentences of a summary
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
     sentences: u16,
-    /// Summary model
+    /// Model that writes the summaries: an id, a directory or file in GGUF layout, or extractive
+    /// [default: extractive]
     #[arg(long, env = "TARJAMA_SUMMARY_MODEL", value_name = "ID|DIR")]
     summary_model: Option<String>,
     /// What to do with hard-wrapped lines
@@ -128,7 +132,20 @@ pub fn run(args: &RunArgs, context: &Context) -> anyhow::Result<Exit> {
     }
     let stop = Stopper::new(args.deadline)?;
     let pool = options::thread_pool(context)?;
-    let models = options::open_models(&args.model, &args.langs, context, &pool)?;
+    let compute = args.model.compute_type;
+    let wanted = args.summary_model.as_deref();
+    let summarizer = options::open_summarizer(wanted, compute, context, &pool)?;
+    // A written summary may be in either language before it is translated.
+    let any = LangArgs {
+        from: None,
+        to: None,
+    };
+    let langs = if summarizer.writes() && !args.summaries.0.is_empty() {
+        &any
+    } else {
+        &args.langs
+    };
+    let models = options::open_models(&args.model, langs, context, &pool)?;
     let work = Work {
         models,
         options: PipelineOptions {
@@ -138,10 +155,12 @@ pub fn run(args: &RunArgs, context: &Context) -> anyhow::Result<Exit> {
             wrapped: args.wrapped.into(),
             ..PipelineOptions::default()
         },
-        summarizer: summarizer(args, context)?,
+        summarizer,
         languages: args.summaries.0.clone(),
         size: Size::Sentences(args.sentences.into()),
         pool,
+        fallbacks: AtomicUsize::new(0),
+        printer: context.printer,
     };
     let mut progress = Progress::new(args.progress, context.printer);
     let mut stdout = io::stdout().lock();
@@ -173,6 +192,13 @@ pub fn run(args: &RunArgs, context: &Context) -> anyhow::Result<Exit> {
     progress.finish();
     let outcome = outcome.map_err(failure)?;
     report(&outcome, &args.output, context);
+    let fallbacks = work.fallbacks.load(Ordering::Relaxed);
+    if fallbacks > 1 {
+        context.printer.note(&format!(
+            "{fallbacks} articles have summaries of chosen sentences; `models.summary` of a record \
+             says which"
+        ));
+    }
     Ok(exit_of(&outcome))
 }
 
@@ -184,6 +210,9 @@ struct Work {
     languages: Vec<Lang>,
     size: Size,
     pool: rayon::ThreadPool,
+    /// Articles whose summary is of chosen sentences where a model should have written it.
+    fallbacks: AtomicUsize,
+    printer: Printer,
 }
 
 impl Work {
@@ -195,46 +224,60 @@ impl Work {
         }
         models
     }
+
+    /// Says the first reason on stderr, and counts them all.
+    fn note_fallback(&self, why: Option<&str>) {
+        if let Some(why) = why
+            && self.fallbacks.fetch_add(1, Ordering::Relaxed) == 0
+        {
+            let text = format!("warning: an article's sentences were chosen instead: {why}");
+            self.printer.note(&text);
+        }
+    }
 }
 
 /// Translates and summarises articles; results in their order.
 fn process(articles: &[Article], work: &Work) -> Vec<Result<Processed, ArticleError>> {
     let translated = translate_articles(articles, &work.models, &work.options, &work.pool);
-    let summary = |article: &Article, translated: &_| -> Vec<(String, String)> {
-        if work.languages.is_empty() {
-            return Vec::new();
-        }
-        let mut all = summarize_translated(article, translated, &*work.summarizer, work.size);
-        let wanted = work.languages.iter();
-        wanted
-            .filter_map(|lang| Some((lang.to_string(), all.remove(lang)?)))
-            .collect()
-    };
-    let pairs = translated.into_iter().zip(articles);
-    pairs
-        .map(|(translated, article)| {
-            translated.map(|translated| Processed {
-                summary: summary(article, &translated),
+    let pairs: Vec<(&Article, &TranslatedArticle)> = articles
+        .iter()
+        .zip(&translated)
+        .filter_map(|(article, translated)| Some((article, translated.as_ref().ok()?)))
+        .collect();
+    let mut summaries = Vec::new();
+    if !work.languages.is_empty() {
+        let desk = SummaryDesk {
+            summarizer: &*work.summarizer,
+            size: work.size,
+            models: &work.models,
+            options: &work.options,
+            pool: &work.pool,
+        };
+        summaries = summarize_articles(&pairs, &work.languages, desk);
+    }
+    let mut summaries = summaries.into_iter();
+    translated
+        .into_iter()
+        .map(|translated| {
+            let translated = translated?;
+            let mut processed = Processed {
                 translated,
+                summary: Vec::new(),
                 flags: Vec::new(),
-                summary_model: (!work.languages.is_empty()).then(|| work.summarizer.name()),
-            })
+                summary_model: None,
+            };
+            if let Some(mut made) = summaries.next() {
+                work.note_fallback(made.fallback.as_deref());
+                let wanted = work.languages.iter();
+                processed.summary = wanted
+                    .filter_map(|lang| Some((lang.to_string(), made.texts.remove(lang)?)))
+                    .collect();
+                processed.flags = made.flags;
+                processed.summary_model = Some(made.model);
+            }
+            Ok(processed)
         })
         .collect()
-}
-
-fn summarizer(args: &RunArgs, context: &Context) -> anyhow::Result<Box<dyn Summarizer>> {
-    let wanted = args
-        .summary_model
-        .as_deref()
-        .or(context.settings.file.summary_model.as_deref());
-    match wanted {
-        None | Some("extractive") => Ok(Box::new(Extractive::default())),
-        Some(other) => Err(Failure::usage(
-            format!("there is no summary model '{other}'"),
-            "--summary-model extractive",
-        )),
-    }
 }
 
 fn kernel_name(context: &Context) -> anyhow::Result<String> {

