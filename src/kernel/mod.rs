@@ -1,10 +1,13 @@
 //! All SIMD: int8 and f32 matrix products and the row functions of a transformer.
 //!
-//! One portable implementation defines every result. Float code is written over sixteen fixed
-//! lanes and without fused multiply-add, so the compiled variants give the same bits on every
-//! instruction set; integer products are exact in any order. [`Kernels::detect`] chooses once.
+//! One portable implementation defines every result. Float code fixes the order of every sum (over
+//! sixteen lanes where it is ours to choose) and says where a product is fused with its sum, so the
+//! compiled variants give the same bits on every instruction set; integer products are exact in any
+//! order. [`Kernels::detect`] chooses once.
 
+mod affine;
 mod gemm;
+mod marian;
 mod math;
 mod pack;
 #[cfg(target_arch = "x86_64")]
@@ -13,6 +16,8 @@ mod x86;
 #[cfg(test)]
 mod tests;
 
+pub use affine::Epilogue;
+pub use marian::Keys;
 pub use math::AttentionHead;
 pub use pack::{PackedF32, PackedInt8, QuantizedRows};
 
@@ -24,7 +29,7 @@ pub const LANES: usize = 16;
 pub enum Isa {
     /// Whatever the target's baseline has.
     Portable,
-    /// AVX2: widening 16-bit products, saturating nowhere.
+    /// AVX2 and FMA: widening 16-bit products, saturating nowhere.
     Avx2,
     /// AVX-512 F, BW, VL and VNNI.
     Avx512,
@@ -97,9 +102,10 @@ impl Kernels {
 fn available(isa: Isa) -> bool {
     match isa {
         Isa::Portable => true,
-        Isa::Avx2 => is_x86_feature_detected!("avx2"),
+        Isa::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
         Isa::Avx512 => {
-            is_x86_feature_detected!("avx512f")
+            is_x86_feature_detected!("fma")
+                && is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512bw")
                 && is_x86_feature_detected!("avx512vl")
                 && is_x86_feature_detected!("avx512vnni")
@@ -119,9 +125,9 @@ macro_rules! multiversion {
     ($isa:expr, $portable:ident ( $($arg:ident : $ty:ty),* $(,)? ) $(-> $ret:ty)?) => {{
         #[cfg(target_arch = "x86_64")]
         {
-            #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2")]
+            #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma")]
             fn avx512($($arg: $ty),*) $(-> $ret)? { $portable($($arg),*) }
-            #[target_feature(enable = "avx2")]
+            #[target_feature(enable = "avx2,fma")]
             fn avx2($($arg: $ty),*) $(-> $ret)? { $portable($($arg),*) }
             match $isa {
                 $crate::kernel::Isa::Portable => $portable($($arg),*),

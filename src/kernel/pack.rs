@@ -9,7 +9,7 @@ use super::LANES;
 /// columns, row 1's, .. row 15's, each as `weight + 128` (so that weights are the unsigned operand
 /// of `vpdpbusd` and activations can be broadcast as the signed one). Scales: for each panel and
 /// block 16 f32. Rows are padded with zero weights and zero scales to a multiple of 16.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct PackedInt8 {
     pub(super) n: usize,
     pub(super) k: usize,
@@ -70,6 +70,48 @@ impl PackedInt8 {
     #[must_use]
     pub fn block(&self) -> usize {
         self.block
+    }
+
+    /// The sum of each row's weights: `[n]`.
+    #[must_use]
+    pub fn row_sums(&self) -> Vec<i32> {
+        (0..self.n)
+            .map(|row| {
+                let data = &self.data[row / LANES * LANES * self.k..][..LANES * self.k];
+                data.chunks_exact(4 * LANES)
+                    .flat_map(|group| &group[row % LANES * 4..][..4])
+                    .map(|&byte| i32::from((byte ^ 0x80).cast_signed()))
+                    .sum()
+            })
+            .collect()
+    }
+
+    /// Packs the rows `rows` of this matrix into `out`, whose buffers are reused.
+    ///
+    /// # Panics
+    /// When a row does not exist.
+    pub fn select(&self, rows: &[u32], out: &mut Self) {
+        let (k, blocks) = (self.k, self.k / self.block);
+        (out.n, out.k, out.block) = (rows.len(), k, self.block);
+        let panels = out.n.div_ceil(LANES);
+        out.data.clear();
+        out.data.resize(panels * LANES * k, 128);
+        out.scales.clear();
+        out.scales.resize(panels * LANES * blocks, 0.0);
+        for (to, &from) in rows.iter().enumerate() {
+            let from = from as usize;
+            let (source, target) = (from / LANES * LANES * k, to / LANES * LANES * k);
+            let source = &self.data[source..][..LANES * k];
+            let target = &mut out.data[target..][..LANES * k];
+            let groups = source.chunks_exact(4 * LANES);
+            for (source, target) in groups.zip(target.chunks_exact_mut(4 * LANES)) {
+                target[to % LANES * 4..][..4].copy_from_slice(&source[from % LANES * 4..][..4]);
+            }
+            for block in 0..blocks {
+                out.scales[(to / LANES * blocks + block) * LANES + to % LANES] =
+                    self.scales[(from / LANES * blocks + block) * LANES + from % LANES];
+            }
+        }
     }
 
     /// Row `row` as floats, for embedding lookup.

@@ -130,7 +130,7 @@ pub fn open_dir(
     let family =
         family::detect(dir).map_err(|e| OpenError::Unknown(dir.to_owned(), e.to_string()))?;
     match family {
-        Family::Firefox => open_firefox(id, dir, direction),
+        Family::Firefox => open_firefox(id, dir, direction, options),
         Family::Gguf => open_gguf_dir(id, dir, options),
         other => {
             let message =
@@ -144,6 +144,7 @@ fn open_firefox(
     id: &str,
     dir: &Path,
     direction: Option<Direction>,
+    options: OpenOptions,
 ) -> Result<Arc<dyn Translator>, OpenError> {
     let named = family::firefox_files(dir)
         .map_err(|e| OpenError::Unknown(dir.to_owned(), e.to_string()))?;
@@ -151,7 +152,7 @@ fn open_firefox(
         let message = "its file names do not tell its languages; give --from and --to";
         OpenError::Unknown(dir.to_owned(), message.to_owned())
     })?;
-    let model = FirefoxTranslator::open(dir, direction.from, direction.to)
+    let model = FirefoxTranslator::open(dir, direction.from, direction.to, options.kernels)
         .map_err(|e| OpenError::Unknown(dir.to_owned(), e.to_string()))?;
     let revision = model.info().revision.clone();
     Ok(Arc::new(model.with_name(id.to_owned(), revision)))

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::{Hypothesis, LineResult, ModelInfo, TranslateError, Translator};
 use crate::decode::{DecodeOptions, Decoded};
 use crate::engine::marian::{MarianModel, ModelError, SpecialIds};
+use crate::kernel::Kernels;
 use crate::text::{Direction, Lang};
 use crate::tokenize::spm::{Spm, SpmError};
 
@@ -81,15 +82,16 @@ impl FirefoxTranslator {
     ///
     /// # Errors
     /// When a file is missing, unreadable, damaged or of a kind that the engine lacks.
-    pub fn open(dir: &Path, from: Lang, to: Lang) -> Result<Self, OpenError> {
+    pub fn open(dir: &Path, from: Lang, to: Lang, kernels: Kernels) -> Result<Self, OpenError> {
         let files = Files::find(dir)?;
         let weights = read(&files.model)?;
         let lexicon = files.lexicon.as_deref().map(read).transpose()?;
-        let model =
-            MarianModel::load(&weights, lexicon.as_deref()).map_err(|source| OpenError::Model {
+        let model = MarianModel::load(&weights, lexicon.as_deref(), kernels).map_err(|source| {
+            OpenError::Model {
                 path: files.model.clone(),
                 source,
-            })?;
+            }
+        })?;
         let [source_size, target_size] = model.config().vocabularies;
         let source = vocabulary(&files.source, source_size)?;
         let target = files
@@ -302,7 +304,7 @@ mod tests {
     #[test]
     fn fails_when_a_file_is_missing_and_names_it() {
         let dir = tempfile::tempdir().unwrap();
-        let error = FirefoxTranslator::open(dir.path(), Lang::EN, Lang::AR)
+        let error = FirefoxTranslator::open(dir.path(), Lang::EN, Lang::AR, Kernels::detect())
             .err()
             .unwrap();
         assert!(error.to_string().ends_with("has no model*.bin"), "{error}");

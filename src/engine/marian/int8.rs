@@ -1,23 +1,22 @@
 //! Affine layers over 8-bit weights and activations shifted into unsigned bytes.
 //!
-//! An activation is scaled, rounded, clamped to ±127 and shifted by 127; the shift's share of the
-//! product is taken off through the bias. The float operations come in Marian's order.
+//! Marian scales an activation, rounds it, clamps it to ±127 and shifts it by 127; the shift's
+//! share of the product is taken off through the bias. The float operations come in its order;
+//! the integer sums are exact, so the kernels may form them from signed activations.
 
 use crate::formats::marian_bin::{MarianFile, Tensor};
+use crate::kernel::{Epilogue, Kernels, PackedInt8, QuantizedRows};
 
 use super::ModelError;
 
 /// What is added to a quantised activation to make it unsigned.
-const SHIFT: f32 = 127.0;
+const SHIFT: i32 = 127;
 
 /// Weights of one row an output, with the multiplier that quantised them.
 #[derive(Clone, Debug)]
 pub(super) struct Weights {
-    pub(super) width: usize,
-    pub(super) outputs: usize,
-    data: Vec<i8>,
+    packed: PackedInt8,
     multiplier: f32,
-    sums: Vec<i32>,
 }
 
 impl Weights {
@@ -31,32 +30,30 @@ impl Weights {
         } else {
             (rows, columns)
         };
-        if width == 0 {
+        if width == 0 || !width.is_multiple_of(4) {
             return Err(ModelError::Shape(tensor.name.to_owned()));
         }
         let (data, multiplier) = tensor.quantised()?;
-        let sums = data
-            .chunks_exact(width)
-            .map(|r| r.iter().map(|&w| i32::from(w)).sum())
-            .collect();
+        let scales = vec![1.0 / multiplier; outputs];
         Ok(Self {
-            width,
-            outputs,
-            data,
+            packed: PackedInt8::new(&data, &scales, outputs, width, width),
             multiplier,
-            sums,
         })
     }
 
-    fn row(&self, output: usize) -> &[i8] {
-        &self.data[output * self.width..][..self.width]
+    pub(super) fn width(&self) -> usize {
+        self.packed.columns()
+    }
+
+    pub(super) fn outputs(&self) -> usize {
+        self.packed.rows()
     }
 
     /// The float values of one row, times `scale`.
     pub(super) fn dequantise(&self, row: usize, scale: f32, out: &mut [f32]) {
-        let unit = 1.0 / self.multiplier;
-        for (value, &weight) in out.iter_mut().zip(self.row(row)) {
-            *value = f32::from(weight) * unit * scale;
+        self.packed.dequantize_row(row, out);
+        for value in out {
+            *value *= scale;
         }
     }
 }
@@ -72,6 +69,12 @@ enum InputScale {
 #[derive(Clone, Debug)]
 pub(super) struct Scales {
     input: InputScale,
+    multiplier: f32,
+    /// Sums of each output's weights.
+    sums: Vec<i32>,
+    /// What the shift of activations adds to each output's integer sum.
+    shift: Vec<i32>,
+    /// The bias, with the shift's share taken off where the input scale is stored.
     bias: Vec<f32>,
 }
 
@@ -83,10 +86,10 @@ impl Scales {
         bias: Option<&str>,
         alphas: &[&str],
     ) -> Result<Self, ModelError> {
-        let mut values = vec![0.0; weights.outputs];
+        let mut values = vec![0.0; weights.outputs()];
         if let Some(name) = bias {
             values = model.require(name)?.floats()?;
-            if values.len() != weights.outputs {
+            if values.len() != weights.outputs() {
                 return Err(ModelError::Shape(name.to_owned()));
             }
         }
@@ -94,45 +97,50 @@ impl Scales {
             .iter()
             .filter_map(|name| model.get(name)?.floats().ok()?.first().copied())
             .find(|alpha| alpha.is_finite() && *alpha > 0.0);
-        let input = match stored {
-            Some(alpha) => {
-                let unshift = unshift(alpha, weights.multiplier);
-                for (value, &sum) in values.iter_mut().zip(&weights.sums) {
-                    *value += sum as f32 * unshift;
-                }
-                InputScale::Stored(alpha)
-            }
-            None => InputScale::Largest,
-        };
-        Ok(Self {
-            input,
+        let sums = weights.packed.row_sums();
+        let mut scales = Self {
+            input: stored.map_or(InputScale::Largest, InputScale::Stored),
+            multiplier: weights.multiplier,
+            shift: sums.iter().map(|sum| sum * SHIFT).collect(),
+            sums,
             bias: values,
-        })
+        };
+        if let InputScale::Stored(alpha) = scales.input {
+            scales.bias = scales.shifted_bias(alpha);
+        }
+        Ok(scales)
     }
 
-    fn of_row(&self, row: &[f32]) -> f32 {
-        match self.input {
-            InputScale::Stored(alpha) => alpha,
-            InputScale::Largest => {
-                let largest = row.iter().fold(0.0f32, |max, x| max.max(x.abs()));
-                if largest > 0.0 { SHIFT / largest } else { 1.0 }
-            }
+    /// The bias with the shift's share taken off.
+    fn shifted_bias(&self, alpha: f32) -> Vec<f32> {
+        let shift = SHIFT as f32;
+        let unshift = -((shift / alpha) * (shift / self.multiplier)) / shift;
+        self.bias
+            .iter()
+            .zip(&self.sums)
+            .map(|(bias, &sum)| sum as f32 * unshift + bias)
+            .collect()
+    }
+
+    /// The same for some outputs only, whose packed weights are put into `packed`.
+    pub(super) fn select(&self, weights: &Weights, outputs: &[u32]) -> Linear {
+        let mut packed = PackedInt8::default();
+        weights.packed.select(outputs, &mut packed);
+        let pick = |values: &[i32]| outputs.iter().map(|&o| values[o as usize]).collect();
+        Linear {
+            weights: Weights {
+                packed,
+                multiplier: weights.multiplier,
+            },
+            scales: Self {
+                input: self.input,
+                multiplier: self.multiplier,
+                sums: pick(&self.sums),
+                shift: pick(&self.shift),
+                bias: outputs.iter().map(|&o| self.bias[o as usize]).collect(),
+            },
         }
     }
-
-    /// The bias of one output with the shift's share taken off.
-    fn bias(&self, weights: &Weights, output: usize, alpha: f32) -> f32 {
-        match self.input {
-            InputScale::Stored(_) => self.bias[output],
-            InputScale::Largest => {
-                self.bias[output] + weights.sums[output] as f32 * unshift(alpha, weights.multiplier)
-            }
-        }
-    }
-}
-
-fn unshift(alpha: f32, multiplier: f32) -> f32 {
-    -((SHIFT / alpha) * (SHIFT / multiplier)) / SHIFT
 }
 
 /// An affine layer.
@@ -152,7 +160,7 @@ impl Linear {
     ) -> Result<Self, ModelError> {
         let weights = Weights::new(model.require(name)?, false)?;
         let fits = |wanted: Option<usize>, found| wanted.is_none_or(|wanted| wanted == found);
-        if !fits(width, weights.width) || !fits(outputs, weights.outputs) {
+        if !fits(width, weights.width()) || !fits(outputs, weights.outputs()) {
             return Err(ModelError::Shape(name.to_owned()));
         }
         let scales = Scales::new(model, &weights, bias, &[&format!("{name}_QuantMultA")])?;
@@ -160,69 +168,44 @@ impl Linear {
     }
 
     pub(super) fn outputs(&self) -> usize {
-        self.weights.outputs
+        self.weights.outputs()
     }
 
-    /// Applies the layer to each row of `input`.
-    pub(super) fn apply(&self, input: &[f32]) -> Vec<f32> {
-        let (width, outputs) = (self.weights.width, self.weights.outputs);
-        let rows = input.len() / width;
-        let mut out = vec![0.0; rows * outputs];
-        let mut bytes = vec![0u8; rows * width];
-        let mut alphas = Vec::with_capacity(rows);
-        for (row, bytes) in input.chunks_exact(width).zip(bytes.chunks_exact_mut(width)) {
-            let alpha = self.scales.of_row(row);
-            quantise(row, alpha, bytes);
-            alphas.push(alpha);
-        }
-        for output in 0..outputs {
-            let weights = self.weights.row(output);
-            for (row, (bytes, &alpha)) in bytes.chunks_exact(width).zip(&alphas).enumerate() {
-                let sum = dot(bytes, weights) as f32;
-                out[row * outputs + output] = sum * (1.0 / (alpha * self.weights.multiplier))
-                    + self.scales.bias(&self.weights, output, alpha);
+    /// Applies the layer to each row of `input`; `quantised` is scratch.
+    pub(super) fn apply(
+        &self,
+        kernels: Kernels,
+        input: &[f32],
+        quantised: &mut QuantizedRows,
+        out: &mut Vec<f32>,
+    ) {
+        let (width, outputs) = (self.weights.width(), self.outputs());
+        out.resize(input.len() / width * outputs, 0.0);
+        let mut apply = |alpha: f32, bias: &[f32], input: &[f32], out: &mut [f32]| {
+            kernels.quantize_scaled(input, width, alpha, quantised);
+            let end = Epilogue {
+                shift: &self.scales.shift,
+                unit: 1.0 / (alpha * self.scales.multiplier),
+                bias,
+            };
+            kernels.affine_int8(quantised, &self.weights.packed, end, out);
+        };
+        match self.scales.input {
+            InputScale::Stored(alpha) => apply(alpha, &self.scales.bias, input, out),
+            InputScale::Largest => {
+                let rows = input.chunks_exact(width);
+                for (row, out) in rows.zip(out.chunks_exact_mut(outputs)) {
+                    let largest = row.iter().fold(0.0f32, |max, x| max.max(x.abs()));
+                    let alpha = if largest > 0.0 {
+                        SHIFT as f32 / largest
+                    } else {
+                        1.0
+                    };
+                    apply(alpha, &self.scales.shifted_bias(alpha), row, out);
+                }
             }
         }
-        out
     }
-}
-
-/// Applies a table as an output layer to one row, for some outputs only.
-pub(super) fn select(
-    weights: &Weights,
-    scales: &Scales,
-    row: &[f32],
-    outputs: &[u32],
-    out: &mut Vec<f32>,
-) {
-    let alpha = scales.of_row(row);
-    let mut bytes = vec![0u8; row.len()];
-    quantise(row, alpha, &mut bytes);
-    let unit = 1.0 / (alpha * weights.multiplier);
-    out.clear();
-    out.extend(outputs.iter().map(|&output| {
-        let output = output as usize;
-        let sum = dot(&bytes, weights.row(output)) as f32;
-        sum * unit + scales.bias(weights, output, alpha)
-    }));
-}
-
-/// Scales, rounds half to even, clamps and shifts.
-fn quantise(row: &[f32], alpha: f32, out: &mut [u8]) {
-    /// Adding and taking off this number rounds small floats to integers.
-    const ROUND: f32 = 12_582_912.0;
-    for (byte, &x) in out.iter_mut().zip(row) {
-        let clamped = (x * alpha).clamp(-SHIFT, SHIFT);
-        *byte = (clamped + ROUND - ROUND + SHIFT) as u8;
-    }
-}
-
-/// The exact sum of products.
-fn dot(a: &[u8], b: &[i8]) -> i32 {
-    a.iter()
-        .zip(b)
-        .map(|(&a, &b)| i32::from(a) * i32::from(b))
-        .sum()
 }
 
 #[cfg(test)]
@@ -230,29 +213,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keeps_the_nearest_step_of_every_activation() {
-        let mut out = [0; 6];
-        quantise(&[0.0, 0.5, 1.5, -0.5, 200.0, -200.0], 1.0, &mut out);
-        assert_eq!(out, [127, 127, 129, 127, 254, 0]);
-    }
-
-    #[test]
     fn keeps_values_through_the_shift() {
         let weights = Weights {
-            width: 2,
-            outputs: 1,
-            data: vec![64, -32],
+            packed: PackedInt8::new(&[64, -32, 0, 0], &[1.0 / 64.0], 1, 4, 4),
+            multiplier: 64.0,
+        };
+        let scales = Scales {
+            input: InputScale::Largest,
             multiplier: 64.0,
             sums: vec![32],
+            shift: vec![32 * SHIFT],
+            bias: vec![0.25],
         };
-        let linear = Linear {
-            weights,
-            scales: Scales {
-                input: InputScale::Largest,
-                bias: vec![0.25],
-            },
-        };
-        let out = linear.apply(&[1.0, 0.5, 0.0, 0.0]);
+        let linear = Linear { weights, scales };
+        let input = [1.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+        let (mut quantised, mut out) = (QuantizedRows::default(), Vec::new());
+        linear.apply(Kernels::detect(), &input, &mut quantised, &mut out);
         assert!(
             (out[0] - 1.0).abs() < 0.01 && (out[1] - 0.25).abs() < 1e-6,
             "{out:?}"

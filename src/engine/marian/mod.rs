@@ -4,6 +4,7 @@
 //! Integer products are exact and every row is computed alone, so a result depends neither on the
 //! other segments of a batch nor on threads.
 
+mod attention;
 mod config;
 mod int8;
 mod layers;

@@ -2,10 +2,12 @@
 
 use crate::formats::lexical::Lexicon;
 use crate::formats::marian_bin::{FormatError, MarianFile};
+use crate::kernel::Kernels;
 
 use super::Config;
-use super::int8::{Scales, Weights, select};
-use super::layers::{Attention, FeedForward, Memory, Ssru};
+use super::attention::{Attention, Memory, Span};
+use super::int8::{Linear, Scales, Weights};
+use super::layers::{FeedForward, Scratch, Ssru};
 
 /// Why a model could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +24,9 @@ pub enum ModelError {
     Shape(String),
 }
 
+/// Positions whose signal is kept.
+const POSITIONS: usize = 256;
+
 struct EncoderLayer {
     attention: Attention,
     ffn: FeedForward,
@@ -36,6 +41,7 @@ struct DecoderLayer {
 /// A loaded model, ready to translate ids.
 pub struct MarianModel {
     config: Config,
+    kernels: Kernels,
     /// Source embeddings where they are not the target's.
     source_table: Option<Weights>,
     target_table: Weights,
@@ -44,6 +50,8 @@ pub struct MarianModel {
     decoder: Vec<DecoderLayer>,
     /// Rates of the position signal, half a width of them.
     rates: Vec<f32>,
+    /// The position signal of the first [`POSITIONS`] positions.
+    positions: Vec<f32>,
     pub(super) lexicon: Option<Lexicon>,
 }
 
@@ -52,7 +60,11 @@ impl MarianModel {
     ///
     /// # Errors
     /// When a file is damaged, or the model of a kind that the engine lacks.
-    pub fn load(model: &[u8], lexicon: Option<&[u8]>) -> Result<Self, ModelError> {
+    pub fn load(
+        model: &[u8],
+        lexicon: Option<&[u8]>,
+        kernels: Kernels,
+    ) -> Result<Self, ModelError> {
         let file = MarianFile::parse(model)?;
         let text = String::from_utf8_lossy(file.require("special:model.yml")?.data);
         let config = Config::parse(&text)?;
@@ -61,7 +73,7 @@ impl MarianModel {
             .transpose()?;
         let table = |name: &str, size: usize| -> Result<Weights, ModelError> {
             let table = Weights::new(file.require(name)?, true)?;
-            if table.width != config.dim || table.outputs != size {
+            if table.width() != config.dim || table.outputs() != size {
                 return Err(ModelError::Shape(name.to_owned()));
             }
             Ok(table)
@@ -104,7 +116,8 @@ impl MarianModel {
             .collect::<Result<_, ModelError>>()?;
         let half = dim / 2;
         let step = 10_000f32.ln() / (half as f32 - 1.0);
-        let rates = (0..half).map(|i| (i as f32 * -step).exp()).collect();
+        let rates: Vec<f32> = (0..half).map(|i| (i as f32 * -step).exp()).collect();
+        let positions = (0..POSITIONS).flat_map(|p| signal(p, &rates)).collect();
         Ok(Self {
             source_table,
             target_table,
@@ -112,7 +125,9 @@ impl MarianModel {
             encoder,
             decoder,
             rates,
+            positions,
             lexicon,
+            kernels,
             config,
         })
     }
@@ -124,11 +139,12 @@ impl MarianModel {
     }
 
     fn add_position(&self, position: usize, row: &mut [f32]) {
-        let (sines, cosines) = row.split_at_mut(self.rates.len());
-        for ((sine, cosine), rate) in sines.iter_mut().zip(cosines).zip(&self.rates) {
-            let angle = position as f32 * rate;
-            *sine += angle.sin();
-            *cosine += angle.cos();
+        let dim = self.config.dim;
+        if let Some(signal) = self.positions.get(position * dim..(position + 1) * dim) {
+            self.kernels.add(row, signal);
+        } else {
+            let signal: Vec<f32> = signal(position, &self.rates).collect();
+            self.kernels.add(row, &signal);
         }
     }
 
@@ -136,35 +152,53 @@ impl MarianModel {
         table.dequantise(id as usize, (self.config.dim as f32).sqrt(), row);
     }
 
+    /// Buffers for [`MarianModel::encode`] and [`MarianModel::step`].
+    pub(super) fn scratch(&self) -> Scratch {
+        Scratch::new(self.kernels)
+    }
+
     /// Encodes sources (ids with their EOS); all ids must be of the source vocabulary.
-    pub(super) fn encode(&self, sources: &[&[u32]]) -> Encoded {
+    pub(super) fn encode(&self, sources: &[&[u32]], work: &mut Scratch) -> Encoded {
         let dim = self.config.dim;
         let table = self.source_table.as_ref().unwrap_or(&self.target_table);
         let total = sources.iter().map(|s| s.len()).sum::<usize>();
         let mut rows = vec![0.0; total * dim];
         let mut spans = Vec::with_capacity(sources.len());
-        let mut row_spans = Vec::with_capacity(total);
         let mut slots = rows.chunks_exact_mut(dim);
         let mut start = 0;
-        for source in sources {
-            let span = [start, start + source.len()];
+        for (sentence, source) in sources.iter().enumerate() {
             for ((position, &id), row) in source.iter().enumerate().zip(&mut slots) {
                 self.embed(table, id, row);
                 self.add_position(position, row);
-                row_spans.push(span);
             }
-            spans.push(span);
-            start = span[1];
+            spans.push(Span {
+                sentence,
+                start,
+                len: source.len(),
+            });
+            start += source.len();
         }
+        let of_rows = || {
+            spans
+                .iter()
+                .flat_map(|span| std::iter::repeat_n(*span, span.len))
+        };
+        let mut memory = Memory::default();
         for layer in &self.encoder {
-            let memory = layer.attention.memory(&rows);
-            layer.attention.apply(&mut rows, &memory, &row_spans);
-            layer.ffn.apply(&mut rows);
+            let attention = &layer.attention;
+            attention.memory(&rows, &spans, true, work, &mut memory);
+            attention.apply(&mut rows, &memory, of_rows(), true, work);
+            layer.ffn.apply(&mut rows, work);
         }
         let memories = self
             .decoder
             .iter()
-            .map(|l| l.attention.memory(&rows))
+            .map(|layer| {
+                let mut memory = Memory::default();
+                let attention = &layer.attention;
+                attention.memory(&rows, &spans, false, work, &mut memory);
+                memory
+            })
             .collect();
         Encoded { spans, memories }
     }
@@ -175,17 +209,20 @@ impl MarianModel {
     }
 
     /// One step: the last ids of the targets (none at the start) and the spans of their sources
-    /// in `encoded` give rows for [`MarianModel::logits`].
+    /// in `encoded` give `rows`, each to be scored by its [`MarianModel::shortlist`].
     pub(super) fn step(
         &self,
         encoded: &Encoded,
-        spans: &[[usize; 2]],
+        spans: &[Span],
         last: Option<&[u32]>,
         position: usize,
         states: &mut [Vec<f32>],
-    ) -> Vec<f32> {
+        rows: &mut Vec<f32>,
+        work: &mut Scratch,
+    ) {
         let dim = self.config.dim;
-        let mut rows = vec![0.0; spans.len() * dim];
+        rows.clear();
+        rows.resize(spans.len() * dim, 0.0);
         for (at, row) in rows.chunks_exact_mut(dim).enumerate() {
             if let Some(last) = last {
                 self.embed(&self.target_table, last[at], row);
@@ -193,21 +230,29 @@ impl MarianModel {
             self.add_position(position, row);
         }
         for ((layer, memory), state) in self.decoder.iter().zip(&encoded.memories).zip(states) {
-            layer.ssru.apply(&mut rows, state);
-            layer.attention.apply(&mut rows, memory, spans);
-            layer.ffn.apply(&mut rows);
+            layer.ssru.apply(rows, state, work);
+            let spans = spans.iter().copied();
+            layer.attention.apply(rows, memory, spans, false, work);
+            layer.ffn.apply(rows, work);
         }
-        rows
     }
 
-    /// Scores of `candidates` for one row of [`MarianModel::step`].
-    pub(super) fn logits(&self, row: &[f32], candidates: &[u32], out: &mut Vec<f32>) {
-        select(&self.target_table, &self.output, row, candidates, out);
+    /// The output layer for some candidates alone.
+    pub(super) fn shortlist(&self, candidates: &[u32]) -> Linear {
+        self.output.select(&self.target_table, candidates)
     }
+}
+
+/// Sines, then cosines, of `position` times each rate. Source: Vaswani et al. 2017, as Marian
+/// lays them out.
+fn signal(position: usize, rates: &[f32]) -> impl Iterator<Item = f32> {
+    let angles = move |rate: &f32| position as f32 * rate;
+    let sines = rates.iter().map(move |rate| angles(rate).sin());
+    sines.chain(rates.iter().map(move |rate| angles(rate).cos()))
 }
 
 /// Encoded sources: where each lies, and what each decoder layer attends to.
 pub(super) struct Encoded {
-    pub(super) spans: Vec<[usize; 2]>,
+    pub(super) spans: Vec<Span>,
     memories: Vec<Memory>,
 }

@@ -3,6 +3,9 @@
 use crate::decode::{DecodeOptions, Decoded};
 
 use super::MarianModel;
+use super::attention::Span;
+use super::int8::Linear;
+use super::layers::Scratch;
 
 /// Targets are at most this many times as long as their sources, as Firefox's configuration says.
 const MAX_LENGTH_FACTOR: f32 = 2.5;
@@ -22,8 +25,10 @@ pub struct SpecialIds {
 
 struct Target {
     index: usize,
-    span: [usize; 2],
+    span: Span,
     candidates: Vec<u32>,
+    /// Output layer of the candidates.
+    shortlist: Linear,
     limit: usize,
     ids: Vec<u32>,
     sum: f32,
@@ -96,35 +101,52 @@ impl MarianModel {
             })
             .collect();
         let views: Vec<&[u32]> = sources.iter().map(Vec::as_slice).collect();
-        let encoded = self.encode(&views);
+        let mut work = self.scratch();
+        let encoded = self.encode(&views, &mut work);
         let mut active: Vec<Target> = views
             .iter()
             .zip(&encoded.spans)
             .enumerate()
-            .map(|(index, (source, &span))| Target {
-                index,
-                span,
-                candidates: self.candidates(source, special),
-                limit: options
-                    .max_new_tokens
-                    .unwrap_or_else(|| (source.len() as f32 * MAX_LENGTH_FACTOR).ceil() as usize),
-                ids: Vec::new(),
-                sum: 0.0,
+            .map(|(index, (source, &span))| {
+                let candidates = self.candidates(source, special);
+                Target {
+                    index,
+                    span,
+                    shortlist: self.shortlist(&candidates),
+                    candidates,
+                    limit: options.max_new_tokens.unwrap_or_else(|| {
+                        (source.len() as f32 * MAX_LENGTH_FACTOR).ceil() as usize
+                    }),
+                    ids: Vec::new(),
+                    sum: 0.0,
+                }
             })
             .collect();
         let mut done: Vec<Option<Decoded>> = vec![None; active.len()];
         let mut states = self.start(active.len());
         let mut last: Option<Vec<u32>> = None;
         let dim = self.config().dim;
-        let mut logits = Vec::new();
+        let (mut rows, mut logits) = (Vec::new(), Vec::new());
         let mut position = 0;
         while !active.is_empty() {
-            let spans: Vec<[usize; 2]> = active.iter().map(|t| t.span).collect();
-            let rows = self.step(&encoded, &spans, last.as_deref(), position, &mut states);
+            let spans: Vec<Span> = active.iter().map(|t| t.span).collect();
+            self.step(
+                &encoded,
+                &spans,
+                last.as_deref(),
+                position,
+                &mut states,
+                &mut rows,
+                &mut work,
+            );
             position += 1;
             let mut kept = Vec::with_capacity(active.len());
             for (target, row) in active.iter_mut().zip(rows.chunks_exact(dim)) {
-                self.logits(row, &target.candidates, &mut logits);
+                let Scratch {
+                    kernels, quantised, ..
+                } = &mut work;
+                let shortlist = &target.shortlist;
+                shortlist.apply(*kernels, row, quantised, &mut logits);
                 target.choose(&logits, special, options);
                 let ended = target.ids.last() == Some(&special.eos);
                 let full = target.ids.len() >= target.limit;
