@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use tarjama::decode::DecodeOptions;
+use tarjama::kernel::Kernels;
 use tarjama::text::{Direction, Lang};
 use tarjama::translate::{FirefoxTranslator, Translator};
 
@@ -16,7 +17,13 @@ fn data() -> PathBuf {
 /// Near ties may fall otherwise than with bergamot, whose floats are added in another order.
 fn compare(from: Lang, to: Lang) {
     let direction = Direction { from, to };
-    let model = FirefoxTranslator::open(&data().join(format!("{from}{to}")), from, to).unwrap();
+    let model = FirefoxTranslator::open(
+        &data().join(format!("{from}{to}")),
+        from,
+        to,
+        Kernels::detect(),
+    )
+    .unwrap();
     let read = |name: String| std::fs::read_to_string(data().join(name)).unwrap();
     let (sources, targets) = (
         read(format!("{from}.txt")),
