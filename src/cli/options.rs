@@ -319,6 +319,12 @@ fn no_such_model(name: &str, flag: &str, context: &Context) -> anyhow::Error {
         let message = format!("model '{name}' is known but not installed");
         return Failure::usage(message, format!("tarjama models fetch {name}"));
     }
+    if Path::new(name).is_file() {
+        return Failure::usage(
+            format!("model '{name}' is a file, not a directory"),
+            "the directory that it lies in, with its tokenizer; or `tarjama models import`",
+        );
+    }
     let mut known: Vec<String> = manifest::built_in().into_iter().map(|m| m.id).collect();
     known.extend(context.embedded.map(|e| e.id.to_owned()));
     let near = known

@@ -306,6 +306,17 @@ impl<'a> Gguf<'a> {
         self.tensors.contains_key(name)
     }
 
+    /// Where the last tensor ends: the file, or its parts joined, must be at least so long.
+    #[must_use]
+    pub fn data_end(&self) -> usize {
+        let end = |info: &TensorInfo| {
+            self.data_start
+                .saturating_add(info.offset)
+                .saturating_add(info.bytes)
+        };
+        self.tensors.values().map(end).max().unwrap_or(0)
+    }
+
     /// Names of all tensors, in order.
     pub fn tensor_names(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(String::as_str)
@@ -326,6 +337,10 @@ fn tensor_info(r: &mut Reader<'_>, name: &str) -> Result<TensorInfo, GgufError> 
             .checked_mul(dim)
             .ok_or_else(|| invalid("too large"))?;
         shape.push(dim);
+    }
+    if values == 0 {
+        // Beside a zero the other dimensions could be anything.
+        return Err(invalid("it has no values"));
     }
     let code = r.u32("tensor type")?;
     let dtype = Dtype::from_code(code).ok_or_else(|| {

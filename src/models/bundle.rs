@@ -4,11 +4,14 @@
 //! in it: names stay inside the model's directory, links are refused, and every size and hash is
 //! checked against the lockfile before the model is published.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
+use super::check;
 use super::family::{self, Family};
 use super::fetch::FetchError;
 use super::manifest::{self, Manifest, Task};
@@ -63,6 +66,8 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> BundleError + use<> {
 const MAX_LOCK: u64 = 4 << 20;
 /// Most files of one model.
 const MAX_FILES: usize = 10_000;
+/// Largest header of one file, long names included.
+const MAX_HEADER: u64 = 1 << 20;
 
 /// Writes installed models to a tar file, verified on the way.
 ///
@@ -161,6 +166,50 @@ pub fn import(
     import_tar(store, path, input)
 }
 
+/// Gives no more than what is left: an archive's headers, which are read whole, stay small.
+struct Rationed<R> {
+    input: R,
+    left: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Rationed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.left.get();
+        if left == 0 && !buffer.is_empty() {
+            let why = "a header in it is too large";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
+        let most = usize::try_from(left).unwrap_or(usize::MAX);
+        let most = most.min(buffer.len());
+        let read = self.input.read(&mut buffer[..most])?;
+        self.left.set(left - read as u64);
+        Ok(read)
+    }
+}
+
+/// What reading an archive failed with: the disk, or what the archive is.
+fn unread(path: &Path, source: io::Error) -> BundleError {
+    if source.raw_os_error().is_some() {
+        return at(path)(source);
+    }
+    let why = source.to_string();
+    let why: String = why
+        .chars()
+        .map(|c| {
+            if c.is_control() || c == char::REPLACEMENT_CHARACTER {
+                '.'
+            } else {
+                c
+            }
+        })
+        .take(120)
+        .collect();
+    BundleError::Refused {
+        path: path.to_path_buf(),
+        message: format!("no bundle that can be read ({why})"),
+    }
+}
+
 /// One model of a bundle while its files come.
 struct Incoming {
     lock: LockFile,
@@ -178,10 +227,18 @@ fn import_tar(
         path: path.to_path_buf(),
         message,
     };
-    let mut archive = tar::Archive::new(input);
+    let left = Rc::new(Cell::new(MAX_HEADER));
+    let mut archive = tar::Archive::new(Rationed {
+        input,
+        left: Rc::clone(&left),
+    });
     let mut models: BTreeMap<String, Incoming> = BTreeMap::new();
-    for entry in archive.entries().map_err(at(path))? {
-        let mut entry = entry.map_err(at(path))?;
+    let mut entries = archive.entries().map_err(|e| unread(path, e))?;
+    loop {
+        left.set(MAX_HEADER);
+        let Some(entry) = entries.next() else { break };
+        let mut entry = entry.map_err(|e| unread(path, e))?;
+        left.set(u64::MAX);
         let kind = entry.header().entry_type();
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         if kind.is_dir() {
@@ -204,15 +261,16 @@ fn import_tar(
             (&mut entry)
                 .take(MAX_LOCK)
                 .read_to_string(&mut text)
-                .map_err(at(path))?;
+                .map_err(|e| unread(path, e))?;
             let lock = LockFile::parse(&text).map_err(|e| refuse(format!("`{name}`: {e}")))?;
             if lock.manifest.id != id || lock.files.len() > MAX_FILES || lock.files.is_empty() {
                 return Err(refuse(format!("`{name}` is not the lockfile of {id}")));
             }
-            let incoming = stage(store, lock)?;
-            if models.insert(id.to_owned(), incoming).is_some() {
+            // Staging waits for whoever holds the model: that must not be this bundle itself.
+            if models.contains_key(id) {
                 return Err(refuse(format!("`{name}` stands twice")));
             }
+            models.insert(id.to_owned(), stage(store, lock)?);
             continue;
         }
         let incoming = models
@@ -317,7 +375,12 @@ fn import_dir(
             files.retain(|name, _| manifest.file.iter().any(|f| &f.path == name));
             manifest
         }
-        None => own_manifest(path, family, &files, direction).map_err(refuse)?,
+        None => {
+            if let Some(why) = check::damage(&from) {
+                return Err(refuse(why));
+            }
+            own_manifest(path, family, &files, direction).map_err(refuse)?
+        }
     };
     if let Some(id) = id {
         id.clone_into(&mut manifest.id);

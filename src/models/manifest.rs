@@ -263,7 +263,8 @@ impl Manifest {
         if self.file.is_empty() {
             return None;
         }
-        self.file.iter().map(|f| f.size).sum()
+        let add = |sum: u64, file: &ModelFile| Some(sum.saturating_add(file.size?));
+        self.file.iter().try_fold(0, add)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Models: manifests, cache, fetching, verification, and opening a directory as a translator.
 
 pub mod bundle;
+mod check;
 mod download;
 pub mod family;
 pub mod fetch;
@@ -12,6 +13,23 @@ pub mod store;
 mod unpack;
 pub mod verify;
 mod wheel;
+
+/// Readers of foreign bytes that no public item reaches without a network, for `tests/fuzz`.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    /// Addresses that a list of records gives for a built-in model.
+    #[must_use]
+    pub fn chosen(text: &str) -> Vec<String> {
+        super::manifest::find("firefox-ar-en")
+            .map(|manifest| super::sources::chosen(&manifest, text))
+            .unwrap_or_default()
+    }
+
+    /// Reads every file of a zip archive.
+    pub fn wheel(bytes: &[u8]) {
+        super::wheel::read_all(bytes);
+    }
+}
 
 /// The files of the model that the program itself carries.
 ///

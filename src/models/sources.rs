@@ -3,6 +3,9 @@
 mod firefox;
 mod hub;
 
+#[cfg(fuzzing)]
+pub(super) use firefox::chosen;
+
 use serde_json::Value;
 
 use super::fetch::FetchError;

@@ -86,7 +86,8 @@ impl LockFile {
     /// Bytes of all files.
     #[must_use]
     pub fn total_size(&self) -> u64 {
-        self.files.values().map(|f| f.size).sum()
+        let sizes = self.files.values().map(|f| f.size);
+        sizes.fold(0, u64::saturating_add)
     }
 }
 

@@ -142,12 +142,12 @@ fn u32_at(bytes: &[u8], at: usize) -> io::Result<u32> {
 }
 
 /// The central directory (no zip64: wheels stay below 4 GB).
-fn entries(file: &mut File) -> io::Result<Vec<Entry>> {
+fn entries(file: &mut (impl Read + Seek)) -> io::Result<Vec<Entry>> {
     let length = file.seek(SeekFrom::End(0))?;
     let tail_length = length.min(65_557);
     file.seek(SeekFrom::Start(length - tail_length))?;
     let mut tail = Vec::new();
-    file.take(tail_length).read_to_end(&mut tail)?;
+    file.by_ref().take(tail_length).read_to_end(&mut tail)?;
     let end = tail
         .windows(4)
         .rposition(|w| w == b"PK\x05\x06")
@@ -159,7 +159,7 @@ fn entries(file: &mut File) -> io::Result<Vec<Entry>> {
     }
     file.seek(SeekFrom::Start(start))?;
     let mut directory = Vec::new();
-    file.take(size).read_to_end(&mut directory)?;
+    file.by_ref().take(size).read_to_end(&mut directory)?;
     let mut entries = Vec::new();
     let mut at = 0;
     while directory.get(at..at + 4) == Some(b"PK\x01\x02") {
@@ -181,7 +181,7 @@ fn entries(file: &mut File) -> io::Result<Vec<Entry>> {
     Ok(entries)
 }
 
-fn open(mut file: File, entry: &Entry) -> io::Result<Box<dyn Read>> {
+fn open(mut file: impl Read + Seek + 'static, entry: &Entry) -> io::Result<Box<dyn Read>> {
     let mut header = [0; 30];
     file.seek(SeekFrom::Start(entry.at))?;
     file.read_exact(&mut header)?;
@@ -199,6 +199,18 @@ fn open(mut file: File, entry: &Entry) -> io::Result<Box<dyn Read>> {
         method => Err(bad(&format!(
             "packed by method {method}, which is not known"
         ))),
+    }
+}
+
+/// Opens every file of an archive, for `tests/fuzz`.
+#[cfg(fuzzing)]
+pub(super) fn read_all(bytes: &[u8]) {
+    let archive = || io::Cursor::new(bytes.to_vec());
+    for entry in entries(&mut archive()).unwrap_or_default() {
+        if let Ok(reader) = open(archive(), &entry) {
+            let read = io::copy(&mut reader.take(1 << 20), &mut io::sink());
+            assert!(read.unwrap_or_default() <= entry.size.max(entry.packed));
+        }
     }
 }
 

@@ -161,7 +161,8 @@ impl Items {
             if let Some(mut open) = self.lines.take() {
                 match self.next_line(&mut open) {
                     Some(Err(InputError { source, .. })) if is_damage(&source) => {
-                        let what = format!("the file is damaged after line {}", open.number);
+                        let what =
+                            format!("the file is damaged after line {}: {source}", open.number);
                         return Some(Ok(failed(&open.path, Some(open.number + 1), what)));
                     }
                     Some(result) => {
@@ -393,7 +394,12 @@ impl InputPrint {
                 line: None,
                 source,
             };
-            std::fs::metadata(path).map_err(error)?;
+            let kind = std::fs::metadata(path).map_err(error)?.file_type();
+            if !kind.is_file() && !kind.is_dir() {
+                let why = "it is a pipe or a device, and a run that can go on later reads its \
+                           input twice; give `-` and pipe it in, or write it to a file first";
+                return Err(error(io::Error::new(io::ErrorKind::InvalidInput, why)));
+            }
             for found in Walk::new(path, input.exclude()) {
                 let Found::File(file) = found else { continue };
                 files += 1;

@@ -123,6 +123,24 @@ pub enum RunError {
     /// The output is there and no run made it.
     #[error("{0} exists and has no run manifest beside it")]
     Foreign(PathBuf),
+    /// The output is a folder, a pipe or a device.
+    #[error("{0} is no regular file, and a run must be able to go on with its output")]
+    NoFile(PathBuf),
+    /// The folder of the output is not there.
+    #[error("there is no folder for {0}")]
+    NoFolder(PathBuf),
+    /// The output is one of the inputs.
+    #[error("{0} is an input as well as the output, and would be lost")]
+    OutputIsInput(PathBuf),
+    /// What lies beside the output is no run manifest.
+    #[error("{path} is no run manifest that can be read")]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// The output is of another run.
     #[error("{path} is of another run: {difference}")]
     Different {
@@ -213,6 +231,7 @@ pub fn run(job: Job<'_>) -> Result<Outcome, RunError> {
             Ok(meter.outcome(stopped))
         }
         Output::File(path) => {
+            check_output(&path, &input)?;
             let inputs: Result<Vec<_>, _> = input
                 .paths
                 .iter()
@@ -235,6 +254,28 @@ pub fn run(job: Job<'_>) -> Result<Outcome, RunError> {
             file.run(fingerprint, &pump, job.progress)
         }
     }
+}
+
+/// Refuses an output that a run cannot go on with, or whose writing destroys an input.
+fn check_output(path: &Path, input: &Input) -> Result<(), RunError> {
+    use std::os::unix::fs::MetadataExt as _;
+    let Ok(found) = fs::metadata(path) else {
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+        return match folder {
+            Some(folder) if !folder.is_dir() => Err(RunError::NoFolder(path.to_path_buf())),
+            _ => Ok(()),
+        };
+    };
+    if !found.is_file() {
+        return Err(RunError::NoFile(path.to_path_buf()));
+    }
+    let same = |other: &PathBuf| {
+        fs::metadata(other).is_ok_and(|m| (m.dev(), m.ino()) == (found.dev(), found.ino()))
+    };
+    if input.paths.iter().any(same) {
+        return Err(RunError::OutputIsInput(path.to_path_buf()));
+    }
+    Ok(())
 }
 
 /// What a run would do.
@@ -444,7 +485,14 @@ impl FileRun {
             }
             return Ok((fresh(fingerprint), Mode::Overwrite));
         }
-        let Some(mut manifest) = Manifest::read(path).map_err(&error)? else {
+        let unread = |source: io::Error| match source.kind() {
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => RunError::Manifest {
+                path: super::manifest::path_of(path),
+                source,
+            },
+            _ => error(source),
+        };
+        let Some(mut manifest) = Manifest::read(path).map_err(unread)? else {
             if empty {
                 return Ok((fresh(fingerprint), self.mode));
             }

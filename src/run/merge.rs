@@ -1,5 +1,6 @@
 //! Shards to the file of the unsharded run, with proof that nothing is missing.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -110,7 +111,7 @@ fn next(part: &mut Part, line: &mut Vec<u8>) -> Result<Option<Head>, MergeError>
 /// Opens all shards in their order; their common manifest and the number of articles.
 fn open(shards: &[PathBuf]) -> Result<(Vec<Part>, Manifest, u64), MergeError> {
     let mut first: Option<(Manifest, u64, u64)> = None;
-    let mut parts: Vec<Option<Part>> = Vec::new();
+    let mut parts: BTreeMap<u64, Part> = BTreeMap::new();
     let mut seconds = 0.0;
     for path in shards {
         let wrong = |what: String| MergeError::Shard {
@@ -149,42 +150,27 @@ fn open(shards: &[PathBuf]) -> Result<(Vec<Part>, Manifest, u64), MergeError> {
             }
         }
         seconds += manifest.seconds;
-        let slot = usize::try_from(shard.index).unwrap_or(usize::MAX);
-        if parts.len() <= slot.min(shards.len().max(1 << 20)) {
-            parts.resize_with(slot + 1, || None);
-        }
-        let place = parts
-            .get_mut(slot)
-            .ok_or_else(|| wrong("has too high a number".into()))?;
-        if let Some(other) = place {
+        if let Some(other) = parts.get(&shard.index) {
             return Err(wrong(format!(
                 "is the same shard as {}",
                 other.path.display()
             )));
         }
         let reader = BufReader::with_capacity(1 << 16, File::open(path).map_err(read)?);
-        *place = Some(Part {
-            path: path.clone(),
-            reader,
-        });
+        let path = path.clone();
+        parts.insert(shard.index, Part { path, reader });
     }
     let Some((mut manifest, count, articles)) = first else {
         return Err(MergeError::Missing("none given".into()));
     };
     manifest.seconds = seconds;
-    let have = |i: u64| {
-        usize::try_from(i)
-            .ok()
-            .and_then(|i| parts.get(i))
-            .is_some_and(Option::is_some)
-    };
     let missing: Vec<String> = (0..count)
-        .filter(|&i| !have(i))
+        .filter(|i| !parts.contains_key(i))
         .take(20)
         .map(|i| format!("{i}/{count}"))
         .collect();
     if !missing.is_empty() {
         return Err(MergeError::Missing(missing.join(", ")));
     }
-    Ok((parts.into_iter().flatten().collect(), manifest, articles))
+    Ok((parts.into_values().collect(), manifest, articles))
 }

@@ -7,11 +7,31 @@ use serde::{Deserialize, Serialize};
 
 /// Part `index` of `count`: every article whose index leaves this rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Numbers")]
 pub struct Shard {
     /// From 0.
     pub index: u64,
     /// How many there are.
     pub count: u64,
+}
+
+/// A shard as it stands in a file, not yet checked.
+#[derive(Deserialize)]
+struct Numbers {
+    index: u64,
+    count: u64,
+}
+
+impl TryFrom<Numbers> for Shard {
+    type Error = ShardError;
+
+    fn try_from(Numbers { index, count }: Numbers) -> Result<Self, ShardError> {
+        if index < count {
+            Ok(Self { index, count })
+        } else {
+            Err(ShardError(format!("{index}/{count}")))
+        }
+    }
 }
 
 /// What a shard argument does not say right.
@@ -29,7 +49,7 @@ impl Shard {
     /// Articles of it among the first `articles` of the input.
     #[must_use]
     pub fn share(self, articles: u64) -> u64 {
-        (articles + self.count - 1 - self.index) / self.count
+        articles / self.count + u64::from(articles % self.count > self.index)
     }
 }
 
@@ -45,11 +65,8 @@ impl FromStr for Shard {
     fn from_str(text: &str) -> Result<Self, ShardError> {
         let parse = || {
             let (index, count) = text.split_once('/')?;
-            let shard = Self {
-                index: index.parse().ok()?,
-                count: count.parse().ok()?,
-            };
-            (shard.index < shard.count).then_some(shard)
+            let (index, count) = (index.parse().ok()?, count.parse().ok()?);
+            Self::try_from(Numbers { index, count }).ok()
         };
         parse().ok_or_else(|| ShardError(text.to_owned()))
     }
@@ -82,5 +99,13 @@ mod tests {
         for wrong in ["3/3", "1", "0/0", "-1/2", "a/b", ""] {
             assert!(wrong.parse::<Shard>().is_err(), "{wrong}");
         }
+        for wrong in [r#"{"index":0,"count":0}"#, r#"{"index":3,"count":2}"#] {
+            assert!(serde_json::from_str::<Shard>(wrong).is_err(), "{wrong}");
+        }
+        let last = Shard {
+            index: u64::MAX - 1,
+            count: u64::MAX,
+        };
+        assert_eq!(last.share(u64::MAX), 1);
     }
 }

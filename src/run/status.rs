@@ -47,6 +47,10 @@ pub fn status(output: &Path) -> io::Result<Status> {
     })?;
     let torn_bytes = file.metadata()?.len().saturating_sub(good);
     let manifest = Manifest::read(output)?;
+    if manifest.is_none() && good == 0 && torn_bytes > 0 {
+        let why = "it has no run manifest beside it and does not begin with a record";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    }
     let shard = manifest.as_ref().and_then(|m| m.shard);
     let articles = manifest
         .as_ref()

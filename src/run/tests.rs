@@ -12,6 +12,8 @@ use crate::article::jsonl::FieldMap;
 use crate::text::Lang;
 use crate::translate::{ArticleError, Counts, Flag, TranslateError, TranslatedArticle};
 
+mod refused;
+
 fn process(articles: &[Article]) -> Vec<Result<Processed, ArticleError>> {
     articles
         .iter()

@@ -3,6 +3,9 @@
 
 use super::spm::SpmError;
 
+/// Longest replacement in bytes; that of U+FDFA, the longest of Unicode's, has 33.
+const MAX_REPLACEMENT: usize = 1024;
+
 /// Replacement rules; the longest match wins.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Charsmap {
@@ -53,7 +56,7 @@ impl Charsmap {
         }
         let (length, start) = found?;
         let text = self.texts.get(start as usize..)?;
-        let end = text.iter().position(|&b| b == 0)?;
+        let end = text.iter().take(MAX_REPLACEMENT).position(|&b| b == 0)?;
         std::str::from_utf8(&text[..end])
             .ok()
             .map(|text| (length, text))
@@ -73,6 +76,22 @@ mod tests {
         assert!(Charsmap::parse(&[1]).is_err());
         assert!(Charsmap::parse(&[255, 255, 255, 255, 0]).is_err());
         assert!(Charsmap::parse(&[4, 0, 0, 0, 0, 0, 0, 0, b'a']).is_err());
+    }
+
+    #[test]
+    fn fails_when_a_replacement_would_blow_a_text_up() {
+        // One rule: `a`, by a unit at its place and a leaf that points at the texts.
+        let with = |length: usize| {
+            let mut units = vec![0u32; 512];
+            units[0] = 1 << 10;
+            units[usize::from(b'a') ^ 1] = u32::from(b'a') | 1 << 8 | 256 << 10;
+            units[(usize::from(b'a') ^ 1) ^ 256] = 1 << 31;
+            let mut texts = vec![b'x'; length];
+            texts.push(0);
+            Charsmap { units, texts }
+        };
+        assert_eq!(with(2).longest(b"ab"), Some((1, "xx")));
+        assert_eq!(with(1 << 20).longest(b"ab"), None);
     }
 
     #[test]

@@ -111,6 +111,10 @@ impl Spm {
             .map(|(id, _)| id)
             .collect();
         sorted.sort_by(|&a, &b| pieces[a as usize].text.cmp(&pieces[b as usize].text));
+        let text = |id: u32| &pieces[id as usize].text;
+        if sorted.windows(2).any(|two| text(two[0]) == text(two[1])) {
+            return Err(SpmError::Invalid("a piece stands in it twice"));
+        }
         let mut first = vec![0u32; 257];
         for &id in &sorted {
             let byte = pieces[id as usize].text.as_bytes()[0];
@@ -437,17 +441,20 @@ mod tests {
     use super::*;
 
     fn model() -> Vec<u8> {
-        let mut out = Vec::new();
-        let pieces = [
-            ("</s>", 0.0f32, 3u8),
+        of_pieces(&[
+            ("</s>", 0.0, 3),
             ("<unk>", 0.0, 2),
             ("\u{2581}", -3.0, 1),
             ("a", -4.0, 1),
             ("b", -4.0, 1),
             ("\u{2581}ab", -5.0, 1),
             ("\u{2581}a", -4.5, 1),
-        ];
-        for (text, score, kind) in pieces {
+        ])
+    }
+
+    fn of_pieces(pieces: &[(&str, f32, u8)]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for &(text, score, kind) in pieces {
             let mut piece = vec![0x0a, u8::try_from(text.len()).unwrap()];
             piece.extend(text.as_bytes());
             piece.push(0x15);
@@ -472,6 +479,21 @@ mod tests {
         let spm = Spm::parse(&model()).unwrap();
         assert_eq!(spm.encode("a\u{645}\u{635}\u{631}b"), [6, 1, 4]);
         assert_eq!(spm.decode(&[6, 1, 4]), "a \u{2047} b");
+    }
+
+    #[test]
+    fn fails_when_a_piece_stands_twice() {
+        let pieces = [
+            ("</s>", 0.0, 3),
+            ("<unk>", 0.0, 2),
+            ("ab", -1.0, 1),
+            ("ab", -2.0, 4),
+        ];
+        let spm = Spm::parse(&of_pieces(&pieces));
+        assert_eq!(
+            spm.map(|s| s.encode("abab")),
+            Err(SpmError::Invalid("a piece stands in it twice"))
+        );
     }
 
     #[test]

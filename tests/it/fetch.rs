@@ -468,14 +468,98 @@ fn a_hostile_bundle_writes_nothing_outside() {
     }
 }
 
+/// An entry of a tar, as hostile as its maker likes.
+fn entry(name: &str, kind: u8, size: usize, content: &[u8]) -> Vec<u8> {
+    let mut header = tar::Header::new_gnu();
+    header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
+    header.set_entry_type(tar::EntryType::new(kind));
+    header.set_size(size as u64);
+    header.set_cksum();
+    let mut out = header.as_bytes().to_vec();
+    out.extend_from_slice(content);
+    out.resize(out.len().next_multiple_of(512), 0);
+    out
+}
+
+#[test]
+fn a_bundle_whose_names_are_longer_than_memory_is_refused() {
+    for kind in [b'L', b'K', b'x'] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("b.tar.gz");
+        let file = std::fs::File::create(&path).unwrap();
+        let mut packed = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+        let size = 64 << 20;
+        packed.write_all(&entry("long", kind, size, b"")).unwrap();
+        packed.write_all(&vec![b'a'; size]).unwrap();
+        packed.finish().unwrap();
+        let store = Store::new(dir.path().join("cache"));
+        let error = bundle::import(&store, &path, None, None).unwrap_err();
+        assert!(error.to_string().contains("too large"), "{error}");
+    }
+}
+
+#[test]
+fn a_bundle_that_names_a_model_twice_is_refused_and_not_waited_for() {
+    let file = content(5);
+    let copy = file.clone();
+    let server = Server::new(move |r, _, s| serve(r, s, &copy, "a", usize::MAX));
+    let (cache, got) = fetch(&server, &file);
+    got.unwrap();
+    let lock = std::fs::read(cache.path().join("models/m/lock.json")).unwrap();
+    let twice = entry("m/lock.json", b'0', lock.len(), &lock).repeat(2);
+    let path = cache.path().join("b.tar");
+    put(&path, &twice);
+    let there = Store::new(cache.path().join("there"));
+    let error = bundle::import(&there, &path, None, None).unwrap_err();
+    assert!(error.to_string().contains("stands twice"), "{error}");
+}
+
+#[test]
+fn what_is_no_bundle_is_refused_in_words_that_a_terminal_can_show() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::new(dir.path().join("cache"));
+    for rubbish in [
+        &b"hello"[..],
+        &[0x9b; 4096],
+        b"\x1f\x8b\x08rubbish",
+        b"\x28\xb5\x2f\xfdrubbish",
+    ] {
+        let path = dir.path().join("b.tar");
+        put(&path, rubbish);
+        let error = bundle::import(&store, &path, None, None).unwrap_err();
+        assert!(
+            matches!(error, bundle::BundleError::Refused { .. }),
+            "{error:?}"
+        );
+        assert!(!error.to_string().contains(char::is_control), "{error}");
+    }
+}
+
 #[test]
 fn a_directory_of_ones_own_is_imported_under_its_direction() {
     let dir = tempfile::tempdir().unwrap();
     let own = dir.path().join("my-model");
     std::fs::create_dir(&own).unwrap();
-    put(&own.join("model.enar.intgemm.alphas.bin"), b"weights");
-    put(&own.join("vocab.enar.spm"), b"vocabulary");
     let store = Store::new(dir.path().join("cache"));
+    // What a server says instead of a file is no model.
+    put(
+        &own.join("model.enar.intgemm.alphas.bin"),
+        b"<html>404</html>",
+    );
+    put(&own.join("vocab.enar.spm"), b"<html>404</html>");
+    let error = bundle::import(&store, &own, None, None).unwrap_err();
+    assert!(error.to_string().contains("does not load"), "{error}");
+    assert!(store.list().is_empty());
+    // Version 1 with no tensors and no padding; an unknown and an end piece.
+    let empty: Vec<u8> = [1u64, 0, 0]
+        .into_iter()
+        .flat_map(u64::to_le_bytes)
+        .collect();
+    put(&own.join("model.enar.intgemm.alphas.bin"), &empty);
+    put(
+        &own.join("vocab.enar.spm"),
+        b"\x0a\x08\x0a\x04</s>\x18\x03\x0a\x09\x0a\x05<unk>\x18\x02",
+    );
     bundle::import(&store, &own, None, None).unwrap();
     let lock = store.locked("my-model").unwrap();
     assert_eq!(lock.manifest.directions, ["en-ar"]);

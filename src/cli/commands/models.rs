@@ -195,11 +195,18 @@ fn bundle_failure(error: BundleError) -> anyhow::Error {
         BundleError::Copy(FetchError::Io { .. }) => return error.into(),
         _ => Exit::Model,
     };
+    let hint = match &error {
+        BundleError::NotInstalled { .. } => "`tarjama models list` for what is",
+        BundleError::Refused { .. } | BundleError::Family(_) => {
+            "a bundle of `tarjama models bundle`, a directory of model files, or a .gguf file"
+        }
+        _ => "get the file again from where it came",
+    };
     let message = error.to_string();
     Failure {
         exit,
         message,
-        hint: None,
+        hint: Some(hint.to_owned()),
     }
     .into()
 }

@@ -438,12 +438,25 @@ fn exit_of(outcome: &Outcome) -> Exit {
 fn failure(error: RunError) -> anyhow::Error {
     let again = "run the same command again; what is written stays";
     let (exit, hint) = match &error {
-        RunError::Foreign(_) => (Exit::Usage, "another -o, or --overwrite"),
+        RunError::Foreign(_) | RunError::Manifest { .. } => {
+            (Exit::Usage, "another -o, or --overwrite")
+        }
+        RunError::NoFile(_) => (Exit::Usage, "-o FILE.jsonl, or `-o -` for a stream"),
+        RunError::NoFolder(_) => (Exit::Usage, "make the folder first, or another -o"),
+        RunError::OutputIsInput(_) => (Exit::Usage, "another -o"),
         RunError::Different { .. } | RunError::InputChanged { .. } => (
             Exit::Usage,
             "--overwrite starts again, --update keeps what is good, or choose another -o",
         ),
         RunError::Lock(LockError::Held(_)) => (Exit::Retry, "wait for the other run to end"),
+        RunError::Lock(LockError::Io { source, .. })
+            if matches!(
+                source.kind(),
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+            ) =>
+        {
+            (Exit::Usage, "an -o in a folder that may be written to")
+        }
         RunError::Input(e) if e.line.is_some() => (Exit::Retry, again),
         RunError::Thread(_) | RunError::Panic => (Exit::Retry, again),
         // The system's own reason decides.

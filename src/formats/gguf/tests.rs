@@ -89,6 +89,14 @@ fn fails_when_the_file_states_more_than_it_holds() {
     assert!(matches!(Gguf::parse(&[&bytes]), Err(GgufError::Invalid(_))));
 }
 
+#[test]
+fn fails_when_a_dimension_is_zero_and_the_others_are_huge() {
+    let mut bytes = file(&[("a", 0, u64::MAX, 0, Vec::new())]);
+    assert!(matches!(Gguf::parse(&[&bytes]), Err(GgufError::Invalid(_))));
+    bytes = file(&[("a", 32, 1, 0, vec![0; 128])]);
+    assert!(Gguf::parse(&[&bytes]).unwrap().data_end() <= bytes.len());
+}
+
 proptest! {
     #[test]
     fn fails_cleanly_on_a_damaged_file(cut in 0usize..400, at in 0usize..400, byte: u8) {

@@ -243,6 +243,24 @@ fn choose_entry(registry: &str, wanted: &Wanted<'_>, text: &str) -> Result<Remot
     })
 }
 
+/// The addresses that both kinds of list give for the files of a manifest, for `tests/fuzz`.
+#[cfg(fuzzing)]
+pub(in crate::models) fn chosen(manifest: &Manifest, text: &str) -> Vec<String> {
+    let mut urls = Vec::new();
+    for (file, file_type) in manifest.file.iter().zip(["model", "vocab", "lex"]) {
+        let wanted = Wanted {
+            manifest,
+            file,
+            file_type,
+            architecture: "base-memory",
+        };
+        let record = choose_record("r", "https://a.example/", &wanted, text);
+        urls.extend(record.ok().map(|a| a.remote.url));
+        urls.extend(choose_entry("r", &wanted, text).ok().map(|r| r.url));
+    }
+    urls
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
