@@ -79,24 +79,24 @@ pub struct LangArgs {
 /// Search options.
 #[derive(Args, Debug, Clone)]
 pub struct SearchArgs {
-    /// Beam width; 1 is greedy search
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub beam: u16,
+    /// Beam width; 1 is greedy search [default: the model's own, else 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub beam: Option<u16>,
     /// Hypotheses to print with --lines --json, at most the beam width
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub nbest: u16,
-    /// Exponent of the length by which a beam's score is divided
-    #[arg(long, value_name = "X", default_value_t = 1.0)]
-    pub length_penalty: f32,
+    /// Exponent of the length by which a beam's score is divided [default: the model's own, else 1]
+    #[arg(long, value_name = "X")]
+    pub length_penalty: Option<f32>,
     /// Upper bound of target tokens a segment [default: the model's own rule]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_new_tokens: Option<u32>,
-    /// Lower bound of target tokens a segment
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub min_new_tokens: u32,
-    /// No n-gram of this length twice in a target (0: off)
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub no_repeat_ngram: u16,
+    /// Lower bound of target tokens a segment [default: the model's own, else 0]
+    #[arg(long, value_name = "N")]
+    pub min_new_tokens: Option<u32>,
+    /// No n-gram of this length twice in a target; 0: off [default: the model's own, else 0]
+    #[arg(long, value_name = "N")]
+    pub no_repeat_ngram: Option<u16>,
 }
 
 impl SearchArgs {
@@ -105,17 +105,17 @@ impl SearchArgs {
     /// # Errors
     /// When more hypotheses are asked for than beams.
     pub fn decode_options(&self) -> anyhow::Result<DecodeOptions> {
-        if self.nbest > self.beam {
+        if self.nbest > self.beam.unwrap_or(1) {
             let message = format!("--nbest {} needs a beam of at least as many", self.nbest);
             return Err(Failure::usage(message, format!("--beam {}", self.nbest)));
         }
         Ok(DecodeOptions {
-            beam: self.beam.into(),
-            nbest: self.nbest.into(),
+            beam: self.beam.map(usize::from),
+            nbest: Some(self.nbest.into()),
             length_penalty: self.length_penalty,
             max_new_tokens: self.max_new_tokens.map(|n| n as usize),
-            min_new_tokens: self.min_new_tokens as usize,
-            no_repeat_ngram: self.no_repeat_ngram.into(),
+            min_new_tokens: self.min_new_tokens.map(|n| n as usize),
+            no_repeat_ngram: self.no_repeat_ngram.map(usize::from),
         })
     }
 }

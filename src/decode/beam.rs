@@ -1,17 +1,27 @@
-//! Beam search with the semantics of Hugging Face's `generate` (`early_stopping=False`), one
-//! prompt at a time, its beams in one batch.
+//! Beam search with the semantics of Hugging Face's `generate`; the beams of all prompts go through
+//! the engine together, and none of them sees another prompt.
 //!
 //! Source: huggingface/transformers `generation/utils.py`, `_beam_search`.
 
-use std::cmp::Ordering;
-
+use super::rules::EarlyStopping;
 use super::stepper::{Slot, Stepper};
-use super::{DecodeOptions, Decoded, Prompt, constrain};
+use super::{DecodeOptions, Decoded, Prompt, Rules};
 
 struct Beam {
     slot: Slot,
     ids: Vec<u32>,
     log_prob: f32,
+}
+
+/// The search of one prompt.
+struct Search {
+    limit: usize,
+    beams: Vec<Beam>,
+    /// Best first, at most as many as beams.
+    finished: Vec<Decoded>,
+    /// A running beam may still get better than the finished ones.
+    may_improve: bool,
+    done: bool,
 }
 
 /// Decodes one prompt; the best `nbest` hypotheses, best first.
@@ -21,89 +31,131 @@ pub fn beam<S: Stepper>(
     options: &DecodeOptions,
     eos: u32,
 ) -> Vec<Decoded> {
-    let width = options.beam;
-    let vocab = stepper.vocab_size();
     let mut logits = Vec::new();
     let slots = super::open_all(stepper, std::slice::from_ref(prompt), &mut logits);
-    let mut beams = vec![Beam {
-        slot: slots[0],
-        ids: Vec::new(),
-        log_prob: 0.0,
-    }];
-    let mut finished: Vec<Decoded> = Vec::new();
-    let normalise =
-        |log_prob: f32, len: usize| log_prob / (len as f32).powf(options.length_penalty);
-    let limit = prompt.max_new_tokens;
+    let starts = [(slots[0], prompt.max_new_tokens)];
+    let rules = Rules::new(eos).with(options);
+    beam_from(stepper, &starts, logits, &rules)
+        .pop()
+        .unwrap_or_default()
+}
+
+/// Goes on from sequences that `stepper` has read, each with its limit of ids; `logits` are those
+/// after the last id of each. Closes them. For each the best `nbest` hypotheses, best first.
+pub(crate) fn beam_from<S: Stepper>(
+    stepper: &mut S,
+    starts: &[(Slot, usize)],
+    mut logits: Vec<f32>,
+    rules: &Rules,
+) -> Vec<Vec<Decoded>> {
+    let vocab = stepper.vocab_size();
+    let mut searches: Vec<Search> = starts
+        .iter()
+        .map(|&(slot, limit)| Search {
+            limit,
+            beams: vec![Beam {
+                slot,
+                ids: Vec::new(),
+                log_prob: 0.0,
+            }],
+            finished: Vec::new(),
+            may_improve: true,
+            done: false,
+        })
+        .collect();
     loop {
-        // (log-probability, beam, token): all candidates' best 2 * width.
-        let mut candidates: Vec<(f32, usize, u32)> = Vec::new();
-        for (b, (beam, row)) in beams.iter().zip(logits.chunks_exact_mut(vocab)).enumerate() {
-            let log_sum = stepper.best_and_log_sum(row).1;
-            constrain(row, &beam.ids, options, eos);
-            candidates.extend(
-                top(row, 2 * width)
-                    .into_iter()
-                    .map(|(logit, id)| (beam.log_prob + logit - log_sum, b, id)),
-            );
+        let mut rows = logits.chunks_exact_mut(vocab);
+        for search in searches.iter_mut().filter(|s| !s.done) {
+            let rows: Vec<&mut [f32]> = rows.by_ref().take(search.beams.len()).collect();
+            search.step(stepper, rows, rules);
         }
-        candidates.sort_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
-        candidates.truncate(2 * width);
-        let len = beams[0].ids.len() + 1;
-        let mut live: Vec<(f32, usize, u32)> = Vec::new();
-        for (rank, (log_prob, b, id)) in candidates.iter().copied().enumerate() {
-            if id == eos {
-                // EOS counts only among the best `width` candidates.
-                if rank < width {
-                    let mut ids = beams[b].ids.clone();
-                    ids.push(id);
-                    finished.push(Decoded {
-                        ids,
-                        score: normalise(log_prob, len),
-                        truncated: false,
-                    });
-                }
-            } else if live.len() < width {
-                live.push((log_prob, b, id));
-            }
-        }
-        finished.sort_by(|a, b| b.score.total_cmp(&a.score));
-        finished.truncate(width);
-        let worst = finished.get(width - 1).map(|d| d.score);
-        let best_running = live.first().map(|(p, ..)| normalise(*p, len));
-        let full = match (worst, best_running) {
-            (Some(worst), Some(running)) => worst.partial_cmp(&running) != Some(Ordering::Less),
-            (_, None) => true,
-            (None, _) => false,
-        };
-        let stop = full || len >= limit;
-        if stop && finished.len() < width {
-            // Out of room: running beams count as they are.
-            for (log_prob, b, id) in &live {
-                let mut ids = beams[*b].ids.clone();
-                ids.push(*id);
-                finished.push(Decoded {
-                    ids,
-                    score: normalise(*log_prob, len),
-                    truncated: true,
-                });
-            }
-            finished.sort_by(|a, b| b.score.total_cmp(&a.score));
-        }
-        if stop {
-            break;
-        }
-        beams = advance(stepper, &beams, &live);
-        let feed: Vec<(Slot, &[u32])> = beams
+        let feed: Vec<(Slot, &[u32])> = searches
             .iter()
+            .filter(|s| !s.done)
+            .flat_map(|s| &s.beams)
             .map(|b| (b.slot, &b.ids[b.ids.len() - 1..]))
             .collect();
+        if feed.is_empty() {
+            break;
+        }
         stepper.feed(&feed, &mut logits);
     }
-    for beam in &beams {
-        stepper.close(beam.slot);
+    searches
+        .into_iter()
+        .map(|mut s| {
+            s.finished.truncate(rules.nbest.clamp(1, rules.beam));
+            s.finished
+        })
+        .collect()
+}
+
+impl Search {
+    /// One id more for every beam.
+    fn step<S: Stepper>(&mut self, stepper: &mut S, rows: Vec<&mut [f32]>, rules: &Rules) {
+        let width = rules.beam;
+        let keep = width * (1 + rules.eos.len()).max(2);
+        // (log-probability, beam, id)
+        let mut candidates: Vec<(f32, usize, u32)> = Vec::new();
+        for (b, (beam, row)) in self.beams.iter().zip(rows).enumerate() {
+            let log_sum = stepper.best_and_log_sum(row).1;
+            for score in row.iter_mut() {
+                *score -= log_sum;
+            }
+            if rules.bind(beam.ids.len(), self.limit) {
+                rules.apply(row, &beam.ids, self.limit);
+            }
+            let best = top(row, keep).into_iter();
+            candidates.extend(best.map(|(score, id)| (beam.log_prob + score, b, id)));
+        }
+        candidates.sort_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+        candidates.truncate(keep);
+        let len = self.beams[0].ids.len() + 1;
+        let last = len >= self.limit;
+        let normalise =
+            |log_prob: f32, len: usize| log_prob / (len as f32).powf(rules.length_penalty);
+        let full = self.finished.len() == width;
+        let closed = full && rules.early_stopping == EarlyStopping::Always || !self.may_improve;
+        let mut live: Vec<(f32, usize, u32)> = Vec::new();
+        for (rank, (log_prob, b, id)) in candidates.into_iter().enumerate() {
+            let ended = rules.eos.contains(&id);
+            if !ended && !last {
+                if live.len() < width {
+                    live.push((log_prob, b, id));
+                }
+            } else if rank < width && !closed {
+                // An end counts only among the best `width` candidates.
+                let mut ids = self.beams[b].ids.clone();
+                ids.push(id);
+                self.finished.push(Decoded {
+                    ids,
+                    score: normalise(log_prob, len),
+                    truncated: !ended || last && rules.forced_last.is_some(),
+                });
+            }
+        }
+        self.finished.sort_by(|a, b| b.score.total_cmp(&a.score));
+        self.finished.truncate(width);
+        let hypothetical = match rules.early_stopping {
+            EarlyStopping::Never if rules.length_penalty > 0.0 => self.limit,
+            _ => len,
+        };
+        let full = self.finished.len() == width;
+        self.may_improve &= match (live.first(), self.finished.last().filter(|_| full)) {
+            (Some((log_prob, ..)), Some(worst)) => normalise(*log_prob, hypothetical) > worst.score,
+            _ => true,
+        };
+        self.done = last
+            || live.is_empty()
+            || !self.may_improve
+            || full && rules.early_stopping == EarlyStopping::Always;
+        if self.done {
+            for beam in self.beams.drain(..) {
+                stepper.close(beam.slot);
+            }
+        } else {
+            self.beams = advance(stepper, &self.beams, &live);
+        }
     }
-    finished.truncate(options.nbest.clamp(1, width));
-    finished
 }
 
 /// The next beams: the first child of a beam takes its slot over, further ones get copies.
@@ -133,15 +185,18 @@ fn advance<S: Stepper>(stepper: &mut S, beams: &[Beam], live: &[(f32, usize, u32
     next
 }
 
-/// The `k` greatest logits with their ids, greatest first, equal ones by id.
+/// The `k` greatest scores with their ids, greatest first, equal ones by id; what is ruled out is
+/// not among them.
 fn top(row: &[f32], k: usize) -> Vec<(f32, u32)> {
     let mut best: Vec<(f32, u32)> = Vec::with_capacity(k + 1);
-    for (id, &logit) in row.iter().enumerate() {
-        if best.len() == k && best.last().is_some_and(|worst| logit <= worst.0) {
+    for (id, &score) in row.iter().enumerate() {
+        if score == f32::NEG_INFINITY
+            || best.len() == k && best.last().is_some_and(|worst| score <= worst.0)
+        {
             continue;
         }
-        let at = best.partition_point(|b| b.0 >= logit);
-        best.insert(at, (logit, id as u32));
+        let at = best.partition_point(|b| b.0 >= score);
+        best.insert(at, (score, id as u32));
         best.truncate(k);
     }
     best
@@ -154,5 +209,6 @@ mod tests {
     #[test]
     fn top_keeps_the_first_of_equals() {
         assert_eq!(top(&[1.0, 3.0, 3.0, 2.0], 2), [(3.0, 1), (3.0, 2)]);
+        assert_eq!(top(&[f32::NEG_INFINITY, 3.0], 2), [(3.0, 1)]);
     }
 }

@@ -1,7 +1,7 @@
 //! Greedy search over a batch; finished rows leave it at once.
 
 use super::stepper::{Slot, Stepper};
-use super::{DecodeOptions, Decoded, Prompt, constrain};
+use super::{DecodeOptions, Decoded, Prompt, Rules};
 
 struct Row {
     index: usize,
@@ -18,33 +18,49 @@ pub fn greedy<S: Stepper>(
     options: &DecodeOptions,
     eos: u32,
 ) -> Vec<Decoded> {
-    let mut done: Vec<Option<Decoded>> = prompts.iter().map(|_| None).collect();
     let mut logits = Vec::new();
     let slots = super::open_all(stepper, prompts, &mut logits);
+    let starts: Vec<(Slot, usize)> = slots
+        .into_iter()
+        .zip(prompts)
+        .map(|(slot, prompt)| (slot, prompt.max_new_tokens))
+        .collect();
+    greedy_from(stepper, &starts, logits, &Rules::new(eos).with(options))
+}
+
+/// Goes on from sequences that `stepper` has read, each with its limit of ids; `logits` are those
+/// after the last id of each. Closes them.
+///
+/// The score is the mean log-probability of the ids among those that `rules` allowed.
+pub(crate) fn greedy_from<S: Stepper>(
+    stepper: &mut S,
+    starts: &[(Slot, usize)],
+    mut logits: Vec<f32>,
+    rules: &Rules,
+) -> Vec<Decoded> {
     let vocab = stepper.vocab_size();
+    let mut done: Vec<Option<Decoded>> = starts.iter().map(|_| None).collect();
     let mut rows: Vec<Row> = Vec::new();
-    for (index, (slot, prompt)) in slots.into_iter().zip(prompts).enumerate() {
+    for (index, &(slot, limit)) in starts.iter().enumerate() {
         rows.push(Row {
             index,
             slot,
-            limit: prompt.max_new_tokens,
+            limit,
             ids: Vec::new(),
             log_prob: 0.0,
         });
     }
     while !rows.is_empty() {
-        let chosen = rows.iter_mut().zip(logits.chunks_exact_mut(vocab));
-        for (row, logits) in chosen {
-            let (mut best, log_sum) = stepper.best_and_log_sum(logits);
-            if options.no_repeat_ngram > 0 || row.ids.len() + 1 < options.min_new_tokens {
-                constrain(logits, &row.ids, options, eos);
-                best = stepper.best_and_log_sum(logits).0;
+        for (row, logits) in rows.iter_mut().zip(logits.chunks_exact_mut(vocab)) {
+            if rules.bind(row.ids.len(), row.limit) {
+                rules.apply(logits, &row.ids, row.limit);
             }
+            let (best, log_sum) = stepper.best_and_log_sum(logits);
             row.log_prob += f64::from(logits[best] - log_sum);
             row.ids.push(best as u32);
         }
         rows.retain_mut(|row| {
-            let ended = row.ids.last() == Some(&eos);
+            let ended = row.ids.last().is_some_and(|id| rules.eos.contains(id));
             if !ended && row.ids.len() < row.limit {
                 return true;
             }
@@ -52,9 +68,10 @@ pub fn greedy<S: Stepper>(
             let ids = std::mem::take(&mut row.ids);
             let score = (row.log_prob / ids.len() as f64) as f32;
             done[row.index] = Some(Decoded {
+                // An end that was forced by the limit is no end that the model chose.
+                truncated: !ended || rules.forced_last.is_some() && ids.len() == row.limit,
                 ids,
                 score,
-                truncated: !ended,
             });
             false
         });

@@ -5,40 +5,31 @@
 
 mod beam;
 mod greedy;
+mod rules;
 mod stepper;
 
 pub use beam::beam;
+pub(crate) use beam::beam_from;
 pub use greedy::greedy;
+pub(crate) use greedy::greedy_from;
+pub use rules::{EarlyStopping, Rules};
 pub use stepper::{Slot, Stepper};
 
-/// Options of a search, merged from the model's own generation config and the user's flags.
-#[derive(Clone, Debug, PartialEq)]
+/// What the user asks of a search; `None` leaves it to the model's own generation config.
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DecodeOptions {
     /// Beam width; 1 is greedy search.
-    pub beam: usize,
-    /// Hypotheses to return, at most `beam`.
-    pub nbest: usize,
+    pub beam: Option<usize>,
+    /// Hypotheses to return, at most `beam`; `None`: one.
+    pub nbest: Option<usize>,
     /// Exponent of the length by which a hypothesis' score is divided.
-    pub length_penalty: f32,
-    /// Upper bound of target tokens, the final EOS included; `None`: the model's own rule.
+    pub length_penalty: Option<f32>,
+    /// Upper bound of target tokens, the final EOS included.
     pub max_new_tokens: Option<usize>,
     /// Lower bound of target tokens before EOS may come.
-    pub min_new_tokens: usize,
+    pub min_new_tokens: Option<usize>,
     /// No n-gram of this length may come twice in a target; 0 switches it off.
-    pub no_repeat_ngram: usize,
-}
-
-impl Default for DecodeOptions {
-    fn default() -> Self {
-        Self {
-            beam: 1,
-            nbest: 1,
-            length_penalty: 1.0,
-            max_new_tokens: None,
-            min_new_tokens: 0,
-            no_repeat_ngram: 0,
-        }
-    }
+    pub no_repeat_ngram: Option<usize>,
 }
 
 /// One decoded target, as ids.
@@ -93,28 +84,6 @@ fn shared_prefix(prompts: &[Prompt]) -> usize {
     (0..shortest)
         .find(|&i| prompts.iter().any(|p| p.ids[i] != first.ids[i]))
         .unwrap_or(shortest)
-}
-
-/// Rules out what `options` forbid after `ids`: repeated n-grams, and EOS before the lower bound.
-fn constrain(logits: &mut [f32], ids: &[u32], options: &DecodeOptions, eos: u32) {
-    for id in repeated_ngram_bans(ids, options.no_repeat_ngram) {
-        logits[id as usize] = f32::NEG_INFINITY;
-    }
-    if ids.len() + 1 < options.min_new_tokens {
-        logits[eos as usize] = f32::NEG_INFINITY;
-    }
-}
-
-/// Ids that would complete an n-gram that `ids` already holds.
-fn repeated_ngram_bans(ids: &[u32], n: usize) -> Vec<u32> {
-    if n == 0 || ids.len() + 1 < n {
-        return Vec::new();
-    }
-    let tail = &ids[ids.len() + 1 - n..];
-    ids.windows(n)
-        .filter(|w| w[..n - 1] == *tail)
-        .map(|w| w[n - 1])
-        .collect()
 }
 
 #[cfg(test)]
@@ -181,8 +150,8 @@ mod tests {
     fn beam_finds_the_likeliest_and_frees_every_slot() {
         let mut toy = Counter(Vec::new());
         let options = DecodeOptions {
-            beam: 3,
-            nbest: 2,
+            beam: Some(3),
+            nbest: Some(2),
             ..DecodeOptions::default()
         };
         let out = beam(&mut toy, &prompt(&[2], 12), &options, 0);
@@ -190,12 +159,5 @@ mod tests {
         assert_eq!(out.len(), 2);
         assert!(out[0].score >= out[1].score);
         assert!(toy.0.iter().all(Option::is_none));
-    }
-
-    #[test]
-    fn no_ngram_comes_twice() {
-        assert_eq!(repeated_ngram_bans(&[1, 2, 3, 1, 2], 3), [3]);
-        assert_eq!(repeated_ngram_bans(&[1], 3), [] as [u32; 0]);
-        assert_eq!(repeated_ngram_bans(&[4, 4], 1), [4, 4]);
     }
 }

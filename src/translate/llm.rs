@@ -142,7 +142,7 @@ impl Translator for CausalTranslator {
             .map(|s| self.prompt(s, direction, options))
             .collect::<Result<_, _>>()?;
         let mut session = self.model.session();
-        let decoded: Vec<Vec<Decoded>> = if options.beam > 1 {
+        let decoded: Vec<Vec<Decoded>> = if options.beam.is_some_and(|beam| beam > 1) {
             prompts
                 .iter()
                 .map(|p| decode::beam(&mut session, p, options, EOS))

@@ -50,8 +50,8 @@ pub(super) fn solve(
     let first: Vec<(&Request, Plan)> = tasks.iter().map(|task| (task, whole(desk, task))).collect();
     let mut results = attempt(desk, &first, decode);
     let careful = DecodeOptions {
-        beam: decode.beam.max(4),
-        no_repeat_ngram: 3,
+        beam: Some(decode.beam.unwrap_or(1).max(4)),
+        no_repeat_ngram: Some(3),
         ..decode.clone()
     };
     for round in 0..2 {

@@ -284,6 +284,11 @@ fn kernel_name(context: &Context) -> anyhow::Result<String> {
     Ok(options::kernels(context)?.name().to_owned())
 }
 
+/// A setting, or that the model's own rule holds.
+fn or_auto<T: ToString>(setting: Option<T>) -> String {
+    setting.map_or("auto".into(), |value| value.to_string())
+}
+
 /// Options that change bytes, by the name of their flag.
 fn option_names(args: &RunArgs) -> BTreeMap<String, String> {
     let lang = |lang: Option<Lang>, none: &str| lang.map_or(none.to_owned(), |l| l.to_string());
@@ -292,16 +297,11 @@ fn option_names(args: &RunArgs) -> BTreeMap<String, String> {
     let pairs = [
         ("from", lang(args.langs.from, "detected")),
         ("to", lang(args.langs.to, "the other language")),
-        ("beam", search.beam.to_string()),
-        ("length-penalty", search.length_penalty.to_string()),
-        (
-            "max-new-tokens",
-            search
-                .max_new_tokens
-                .map_or("auto".into(), |n| n.to_string()),
-        ),
-        ("min-new-tokens", search.min_new_tokens.to_string()),
-        ("no-repeat-ngram", search.no_repeat_ngram.to_string()),
+        ("beam", or_auto(search.beam)),
+        ("length-penalty", or_auto(search.length_penalty)),
+        ("max-new-tokens", or_auto(search.max_new_tokens)),
+        ("min-new-tokens", or_auto(search.min_new_tokens)),
+        ("no-repeat-ngram", or_auto(search.no_repeat_ngram)),
         (
             "compute-type",
             format!("{:?}", args.model.compute_type).to_lowercase(),

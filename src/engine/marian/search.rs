@@ -181,13 +181,13 @@ impl MarianModel {
 impl Target {
     /// Appends the best candidate that the options allow.
     fn choose(&mut self, logits: &[f32], special: SpecialIds, options: &DecodeOptions) {
-        let early = self.ids.len() < options.min_new_tokens;
+        let early = self.ids.len() < options.min_new_tokens.unwrap_or(0);
         let mut best: Option<(f32, u32)> = None;
         for (&id, &logit) in self.candidates.iter().zip(logits) {
             let barred = id == special.unknown
                 || (early && id == special.eos)
                 || best.is_some_and(|(score, _)| logit <= score)
-                || repeats(&self.ids, id, options.no_repeat_ngram);
+                || repeats(&self.ids, id, options.no_repeat_ngram.unwrap_or(0));
             if !barred {
                 best = Some((logit, id));
             }
