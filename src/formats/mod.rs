@@ -1,5 +1,8 @@
 //! Readers of foreign bytes. Every size is checked against the file before anything is allocated.
 
+pub mod checkpoint;
 pub mod gguf;
 pub mod lexical;
 pub mod marian_bin;
+mod pickle;
+mod safetensors;

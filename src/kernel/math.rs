@@ -99,7 +99,7 @@ fn add(a: &mut [f32], b: &[f32]) {
 
 /// Sums lanes in a fixed tree.
 #[inline(always)]
-fn sum_lanes(mut lanes: [f32; LANES]) -> f32 {
+pub(super) fn sum_lanes(mut lanes: [f32; LANES]) -> f32 {
     let mut half = LANES / 2;
     while half > 0 {
         for i in 0..half {
@@ -129,7 +129,7 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 /// `e^x`, within 2 ulp; 0 below -87. Range reduction by powers of two, polynomial of degree 6.
 /// Source: the scheme of Cephes `expf`.
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+pub(super) fn exp(x: f32) -> f32 {
     // `max` and `min` of the standard library treat NaN specially and do not vectorise well.
     let x = if x < -87.0 { -87.0 } else { x };
     let x = if x > 88.0 { 88.0 } else { x };
@@ -151,6 +151,17 @@ fn exp(x: f32) -> f32 {
 
 #[inline(always)]
 fn attend(head: AttentionHead<'_>, scores: &mut Vec<f32>, out: &mut [f32]) {
+    attend_with(head, |_| 0.0, scores, out);
+}
+
+/// Attention with `bias(i)` added to the score of key `i`.
+#[inline(always)]
+pub(super) fn attend_with(
+    head: AttentionHead<'_>,
+    bias: impl Fn(usize) -> f32,
+    scores: &mut Vec<f32>,
+    out: &mut [f32],
+) {
     let AttentionHead {
         query,
         keys,
@@ -163,7 +174,7 @@ fn attend(head: AttentionHead<'_>, scores: &mut Vec<f32>, out: &mut [f32]) {
     scores.clear();
     let mut max = f32::NEG_INFINITY;
     for i in 0..len {
-        let score = dot(query, &keys[i * stride..][..d]) * scale;
+        let score = dot(query, &keys[i * stride..][..d]) * scale + bias(i);
         max = if score > max { score } else { max };
         scores.push(score);
     }

@@ -10,6 +10,7 @@ mod gemm;
 mod marian;
 mod math;
 mod pack;
+mod rows;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -20,6 +21,7 @@ pub use affine::Epilogue;
 pub use marian::Keys;
 pub use math::AttentionHead;
 pub use pack::{PackedF32, PackedInt8, QuantizedRows};
+pub use rows::Activation;
 
 /// Lanes of a weight panel and of every float accumulator.
 pub const LANES: usize = 16;

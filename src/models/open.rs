@@ -13,7 +13,7 @@ use crate::tokenize::chat::ChatTemplate;
 use crate::tokenize::gguf::GgufTokenizer;
 use crate::tokenize::hf::{HfTokenizer, TokenizerError};
 use crate::translate::llm::CausalTranslator;
-use crate::translate::{FirefoxTranslator, Translator};
+use crate::translate::{FirefoxTranslator, HubModel, HubTranslator, Translator};
 
 use super::EmbeddedFiles;
 use super::family::{self, Family};
@@ -115,7 +115,7 @@ fn open_gguf(
     )))
 }
 
-/// Opens a directory by the family that its files show: Firefox, or GGUF.
+/// Opens a directory by the family that its files show: Firefox, Hugging Face, or GGUF.
 ///
 /// A Firefox model's direction is the one given, else what its file names say.
 ///
@@ -132,12 +132,28 @@ pub fn open_dir(
     match family {
         Family::Firefox => open_firefox(id, dir, direction, options),
         Family::Gguf => open_gguf_dir(id, dir, options),
+        Family::Hf => {
+            let model = HubModel::open(dir, options.kernels, options.compute);
+            let model = model.map_err(|e| OpenError::Unknown(dir.to_owned(), chain(&e)))?;
+            Ok(Arc::new(HubTranslator::new(id, model, direction)))
+        }
         other => {
             let message =
                 format!("a model of the family {other:?}, which tarjama does not run yet");
             Err(OpenError::Unknown(dir.to_owned(), message))
         }
     }
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 fn open_firefox(

@@ -207,7 +207,7 @@ impl ChatSummarizer {
     fn decode(&self, jobs: &[Job]) -> Vec<Result<(String, bool), String>> {
         let prompts: Vec<Prompt> = jobs.iter().map(|job| job.prompt.clone()).collect();
         let options = DecodeOptions {
-            no_repeat_ngram: NO_REPEAT_NGRAM,
+            no_repeat_ngram: Some(NO_REPEAT_NGRAM),
             ..DecodeOptions::default()
         };
         let mut session = self.model.session();

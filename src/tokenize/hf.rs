@@ -18,18 +18,35 @@ impl TokenizerError {
 pub struct HfTokenizer(Box<Tokenizer>);
 
 impl HfTokenizer {
-    pub(super) fn new(tokenizer: Tokenizer) -> Self {
-        Self(Box::new(tokenizer))
-    }
-
     /// Reads the bytes of a `tokenizer.json`.
     ///
     /// # Errors
     /// When the bytes are no tokenizer.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, TokenizerError> {
         Tokenizer::from_bytes(bytes)
-            .map(|t| Self(Box::new(t)))
+            .map(Self::new)
             .map_err(|e| TokenizerError(e.to_string()))
+    }
+
+    pub(super) fn new(mut tokenizer: Tokenizer) -> Self {
+        // What a file says of padding and cutting is not for us.
+        tokenizer.with_padding(None);
+        let _ = tokenizer.with_truncation(None);
+        Self(Box::new(tokenizer))
+    }
+
+    /// Id of a token by its name.
+    #[must_use]
+    pub fn id(&self, token: &str) -> Option<u32> {
+        self.0.token_to_id(token)
+    }
+
+    /// Names of all tokens, sorted.
+    #[must_use]
+    pub fn tokens(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.0.get_vocab(true).into_keys().collect();
+        names.sort();
+        names
     }
 
     /// Ids of `text`, without special tokens.

@@ -1,5 +1,9 @@
-//! Sentencepiece unigram models (`.spm`): normalisation, the best segmentation, and text again.
+//! Sentencepiece models (`.spm`), unigram and byte-pair: normalisation, segmentation, and text
+//! again.
 
+use std::collections::BTreeMap;
+
+use super::bpe;
 use super::charsmap::Charsmap;
 use super::protobuf::{Field, Message};
 
@@ -16,7 +20,7 @@ pub enum SpmError {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Normal,
     Unknown,
     Control,
@@ -39,7 +43,7 @@ const SPACE: char = '\u{2581}';
 /// What an unknown piece reads as.
 const UNKNOWN_TEXT: &str = " \u{2047} ";
 
-/// A sentencepiece unigram tokeniser.
+/// A sentencepiece tokeniser.
 #[derive(Clone, Debug)]
 pub struct Spm {
     pieces: Vec<Piece>,
@@ -48,15 +52,21 @@ pub struct Spm {
     /// Where in `sorted` the pieces of a first byte begin; 257 entries.
     first: Vec<u32>,
     charsmap: Charsmap,
+    /// The charsmap as the file has it.
+    raw_charsmap: Vec<u8>,
     dummy_prefix: bool,
     trim_spaces: bool,
     escape_spaces: bool,
+    /// Byte-pair merges in the place of a unigram model.
+    bpe: bool,
     unknown_id: u32,
     eos_id: u32,
     unknown_score: f32,
     max_score: f32,
     /// Ids of the 256 byte pieces, where unknown characters fall back to them.
     bytes: Option<Box<[u32; 256]>>,
+    /// Ids of all pieces.
+    by_text: BTreeMap<Box<str>, u32>,
 }
 
 struct Settings<'a> {
@@ -65,13 +75,14 @@ struct Settings<'a> {
     trim_spaces: bool,
     escape_spaces: bool,
     byte_fallback: bool,
+    bpe: bool,
 }
 
 impl Spm {
     /// Reads the bytes of a model file.
     ///
     /// # Errors
-    /// When the file is damaged, or no unigram model.
+    /// When the file is damaged, or neither a unigram nor a byte-pair model.
     pub fn parse(bytes: &[u8]) -> Result<Self, SpmError> {
         let mut pieces = Vec::new();
         let mut settings = Settings {
@@ -80,6 +91,7 @@ impl Spm {
             trim_spaces: true,
             escape_spaces: true,
             byte_fallback: false,
+            bpe: false,
         };
         for field in Message::new(bytes) {
             match field? {
@@ -148,14 +160,20 @@ impl Spm {
             sorted,
             first,
             charsmap: Charsmap::parse(settings.charsmap)?,
+            raw_charsmap: settings.charsmap.to_vec(),
             dummy_prefix: settings.dummy_prefix,
             trim_spaces: settings.trim_spaces,
             escape_spaces: settings.escape_spaces,
+            bpe: settings.bpe,
             unknown_id,
             eos_id,
             unknown_score: min - UNKNOWN_PENALTY,
             max_score: max,
             bytes,
+            by_text: (0u32..)
+                .zip(&pieces)
+                .map(|(id, piece)| (piece.text.clone(), id))
+                .collect(),
             pieces,
         })
     }
@@ -233,37 +251,141 @@ impl Spm {
         })
     }
 
-    /// Ids of the best segmentation of `text`, without an end marker.
+    /// Ids of the segmentation of `text`, without an end marker.
     #[must_use]
     pub fn encode(&self, text: &str) -> Vec<u32> {
         let text = self.normalise(text);
         let mut ids = Vec::new();
+        for (start, end, id) in self.segments(&text) {
+            match &self.bytes {
+                Some(bytes) if id == self.unknown_id => {
+                    let of = text.as_bytes()[start..end].iter();
+                    ids.extend(of.map(|&b| bytes[usize::from(b)]));
+                }
+                _ => ids.push(id),
+            }
+        }
+        ids
+    }
+
+    /// Pieces of the segmentation of `text`; a run of unknown characters stands as it is.
+    #[must_use]
+    pub fn encode_pieces(&self, text: &str) -> Vec<String> {
+        let text = self.normalise(text);
+        let mut pieces = Vec::new();
+        for (start, end, id) in self.segments(&text) {
+            match &self.bytes {
+                Some(bytes) if id == self.unknown_id => {
+                    let of = text.as_bytes()[start..end].iter();
+                    let id = |b: &u8| bytes[usize::from(*b)] as usize;
+                    pieces.extend(of.map(|b| self.pieces[id(b)].text.to_string()));
+                }
+                _ => pieces.push(text[start..end].to_owned()),
+            }
+        }
+        pieces
+    }
+
+    /// Start, end and id of each piece of a normalised text; unknown neighbours are one.
+    fn segments(&self, text: &str) -> Vec<(usize, usize, u32)> {
+        let split = if self.bpe {
+            self.merged(text)
+        } else {
+            self.unigram(text)
+        };
+        let mut out: Vec<(usize, usize, u32)> = Vec::with_capacity(split.len());
+        for (start, end, id) in split {
+            match out.last_mut() {
+                Some(last) if id == self.unknown_id && last.2 == id => last.1 = end,
+                _ => out.push((start, end, id)),
+            }
+        }
+        out
+    }
+
+    fn unigram(&self, text: &str) -> Vec<(usize, usize, u32)> {
+        let steps = self.best_path(text);
+        let mut split = Vec::new();
         let mut end = text.len();
-        let steps = self.best_path(&text);
-        let mut unknown_before = false;
         while end > 0 {
             let step = steps[end];
-            let start = step.start as usize;
-            if step.id == self.unknown_id {
-                if let Some(bytes) = &self.bytes {
-                    ids.extend(
-                        text.as_bytes()[start..end]
-                            .iter()
-                            .rev()
-                            .map(|&b| bytes[usize::from(b)]),
-                    );
-                } else if !unknown_before {
-                    ids.push(step.id);
-                }
-                unknown_before = true;
-            } else {
-                ids.push(step.id);
-                unknown_before = false;
-            }
-            end = start;
+            split.push((step.start as usize, end, step.id));
+            end = step.start as usize;
         }
-        ids.reverse();
-        ids
+        split.reverse();
+        split
+    }
+
+    fn merged(&self, text: &str) -> Vec<(usize, usize, u32)> {
+        let whole = |rest: &str| {
+            let mut longest = None;
+            self.for_each_prefix(rest.as_bytes(), |length, id| {
+                if self.pieces[id as usize].kind == Kind::UserDefined {
+                    longest = Some(length);
+                }
+            });
+            longest
+        };
+        let score = |piece: &str| self.find(piece).map(|id| self.pieces[id as usize].score);
+        let mut start = 0;
+        bpe::merge(text, whole, score)
+            .into_iter()
+            .map(|end| {
+                let id = self.find(&text[start..end]).unwrap_or(self.unknown_id);
+                let segment = (start, end, id);
+                start = end;
+                segment
+            })
+            .collect()
+    }
+
+    /// Id of a piece that may match text.
+    fn find(&self, piece: &str) -> Option<u32> {
+        let byte = usize::from(*piece.as_bytes().first()?);
+        let range = self.first[byte] as usize..self.first[byte + 1] as usize;
+        let candidates = &self.sorted[range];
+        let text = |id: u32| &*self.pieces[id as usize].text;
+        candidates
+            .binary_search_by(|&id| text(id).cmp(piece))
+            .ok()
+            .map(|at| candidates[at])
+    }
+
+    /// The normaliser's rules as the file has them.
+    pub(super) fn raw_charsmap(&self) -> &[u8] {
+        &self.raw_charsmap
+    }
+
+    /// Text, score and kind of every piece, in the order of their ids.
+    pub(super) fn raw_pieces(&self) -> impl Iterator<Item = (&str, f32, Kind)> {
+        self.pieces.iter().map(|p| (&*p.text, p.score, p.kind))
+    }
+
+    /// The text of `pieces`; those that are not the vocabulary's stand as they are.
+    ///
+    /// Source: google/sentencepiece `src/sentencepiece_processor.cc`, `Decode`.
+    #[must_use]
+    pub fn decode_pieces<'p>(&self, pieces: impl Iterator<Item = &'p str>) -> String {
+        let mut out: Vec<u8> = Vec::new();
+        let mut space_seen = false;
+        for piece in pieces {
+            let id = self.by_text.get(piece).copied();
+            match id.map(|id| self.pieces[id as usize].kind) {
+                None => out.extend(piece.as_bytes()),
+                Some(Kind::Control) => {}
+                Some(Kind::Unknown) => out.extend(UNKNOWN_TEXT.as_bytes()),
+                Some(Kind::Byte(byte)) => out.push(byte),
+                Some(_) => {
+                    let mut text = piece;
+                    if out.is_empty() && !space_seen && (self.dummy_prefix || self.trim_spaces) {
+                        text = text.strip_prefix(SPACE).unwrap_or(text);
+                        space_seen = text.len() < piece.len() && !self.trim_spaces;
+                    }
+                    out.extend(text.replace(SPACE, " ").as_bytes());
+                }
+            }
+        }
+        String::from_utf8_lossy(&out).into_owned()
     }
 
     /// For each end of a character the best piece that ends there.
@@ -408,9 +530,15 @@ fn read_piece(bytes: &[u8]) -> Result<Piece, SpmError> {
 fn read_trainer(bytes: &[u8], settings: &mut Settings<'_>) -> Result<(), SpmError> {
     for field in Message::new(bytes) {
         match field? {
-            (3, Field::Int(kind)) if kind != 1 => {
-                return Err(SpmError::Invalid("only unigram models are supported"));
-            }
+            (3, Field::Int(kind)) => match kind {
+                1 => settings.bpe = false,
+                2 => settings.bpe = true,
+                _ => {
+                    return Err(SpmError::Invalid(
+                        "only unigram and BPE models are supported",
+                    ));
+                }
+            },
             (24, Field::Int(suffix)) if suffix != 0 => {
                 return Err(SpmError::Invalid(
                     "spaces at the end of pieces are not supported",

@@ -3,6 +3,7 @@
 mod articles;
 mod batch;
 pub mod checks;
+pub mod encdec;
 mod layout;
 pub mod llm;
 mod marks;
@@ -16,6 +17,7 @@ pub mod translator;
 
 pub use articles::{translate_articles, translate_lines_guarded};
 pub use batch::translate_lines;
+pub use encdec::{HubError, HubModel, HubTranslator};
 pub use pipeline::{
     ArticleError, Counts, Flag, PipelineOptions, TranslatedArticle, TranslatedSegment, Translators,
     Wrapped,

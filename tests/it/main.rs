@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "tests list what they measured")]
 
 mod embedded;
+mod encdec;
 mod eval;
 mod fetch;
 mod firefox;

@@ -245,6 +245,10 @@ def make_m2m100(out, gen):
         src_lang=None, tgt_lang=None, bos_token="<s>", eos_token="</s>", sep_token="</s>", unk_token="<unk>",
         pad_token="<pad>", language_codes="m2m100", num_madeup_words=8, model_max_length=1024,
         tokenizer_class="M2M100Tokenizer"))
+    from transformers.models.m2m_100.tokenization_m2m_100 import FAIRSEQ_LANGUAGE_CODES
+    write_json(out / "special_tokens_map.json", dict(
+        bos_token="<s>", eos_token="</s>", unk_token="<unk>", sep_token="</s>", pad_token="<pad>",
+        additional_special_tokens=[f"__{code}__" for code in FAIRSEQ_LANGUAGE_CODES["m2m100"]]))
     v = len(vocab) + 100 + 8
     cfg = M2M100Config(vocab_size=v, activation_function="relu", max_position_embeddings=64, scale_embedding=True,
                        bos_token_id=0, pad_token_id=1, eos_token_id=2, decoder_start_token_id=2, **shape(layerdrop=0.0,
@@ -265,8 +269,17 @@ def make_nllb(out, gen):
     write_json(out / "tokenizer_config.json", dict(
         bos_token="<s>", eos_token="</s>", sep_token="</s>", cls_token="<s>", unk_token="<unk>", pad_token="<pad>",
         mask_token="<mask>", model_max_length=1024, src_lang=None, tgt_lang=None, tokenizer_class="NllbTokenizer"))
+    from transformers.models.nllb.tokenization_nllb import FAIRSEQ_LANGUAGE_CODES
     first = NllbTokenizer.from_pretrained(out)
-    first._tokenizer.save(str(out / "tokenizer.json"))
+    blob = json.loads(first._tokenizer.to_str())
+    blob["added_tokens"] = [t for t in blob["added_tokens"] if t["content"] != "<mask>"]
+    blob["model"]["vocab"].pop("<mask>", None)
+    special = dict(single_word=False, lstrip=False, rstrip=False, normalized=False, special=True)
+    for code in FAIRSEQ_LANGUAGE_CODES + ["<mask>"]:  # as on the hub: behind the pieces, the mask last
+        at = len(blob["model"]["vocab"])
+        blob["model"]["vocab"][code] = at
+        blob["added_tokens"].append({"id": at, "content": code, **special})
+    write_json(out / "tokenizer.json", blob)
     tok = NllbTokenizer.from_pretrained(out, src_lang="eng_Latn", tgt_lang="arb_Arab")
     v = len(tok)
     cfg = M2M100Config(vocab_size=v + 2, activation_function="relu", max_position_embeddings=64, scale_embedding=True,
@@ -329,9 +342,8 @@ def make_bart(out, gen):
 
 def make_pegasus(out, gen):
     from transformers import PegasusConfig, PegasusForConditionalGeneration, PegasusTokenizer
-    # As Google's: 103 symbols that the tokeniser knows by name, then the pieces.
-    train_spm(out / "spiece.model", "unigram", 360, ENGLISH + ARABIC[:5], pad_id=0, eos_id=1, unk_id=105, bos_id=-1,
-              user_defined_symbols=["<mask_1>", "<mask_2>"] + [f"<unk_{i}>" for i in range(2, 103)])
+    # As Google's: <pad>, </s>, <unk>; the tokeniser puts 103 symbols of its own in front of <unk>.
+    train_spm(out / "spiece.model", "unigram", 260, ENGLISH + ARABIC[:5], pad_id=0, eos_id=1, unk_id=2, bos_id=-1)
     write_json(out / "tokenizer_config.json", dict(model_max_length=64, tokenizer_class="PegasusTokenizer"))
     tok = PegasusTokenizer.from_pretrained(out)
     v = max(tok.get_vocab().values()) + 1
@@ -489,7 +501,7 @@ def golden(out, family, made, seed):
             stable &= got == want and abs(score - precise) < 2e-5
             case[name] = {"ids": got, "text": tok.decode(got, skip_special_tokens=True), "score": score}
             if beams == 1:
-                case["logits"] = logits[:16].tolist()
+                case["logits"] = [round(v, 6) for v in logits[:16].tolist()]
         if stable:
             cases.append(case)
         else:
@@ -499,8 +511,11 @@ def golden(out, family, made, seed):
     print(f"{family}: {len(cases)} cases, {len(different)} different outputs, lengths {lengths}")
     if len(cases) < 8 or len(different) < 8:
         return False
-    write_json(out / "golden.json", {"family": family, "transformers": transformers.__version__, "torch": torch.__version__,
-                                     "seed": seed, "flags": ["--compute-type", "float32"] + flags, "cases": cases})
+    head = {"family": family, "transformers": transformers.__version__, "torch": torch.__version__, "seed": seed,
+            "flags": ["--compute-type", "float32"] + flags}
+    lines = ",\n".join(json.dumps(c, ensure_ascii=False, separators=(",", ":")) for c in cases)
+    head = json.dumps(head, separators=(",", ":"))[:-1]
+    (out / "golden.json").write_text(f'{head},"cases":[\n{lines}\n]}}\n')
     return True
 
 

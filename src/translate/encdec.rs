@@ -1,0 +1,632 @@
+//! Encoder-decoder models of the hub as [`Translator`]s: languages, special tokens, search, and
+//! segments that pass the model's length.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::{Hypothesis, LineResult, ModelInfo, TranslateError, Translator};
+use crate::decode::{self, DecodeOptions, Decoded, Rules, Slot, Stepper as _};
+use crate::engine::encdec::{Architecture, Config, ConfigError, Generation, LoadError, Model};
+use crate::engine::linear::Compute;
+use crate::formats::checkpoint::Checkpoint;
+use crate::kernel::Kernels;
+use crate::text::{Direction, Lang};
+use crate::tokenize::hf::TokenizerError;
+use crate::tokenize::seq2seq::{self, Layout, Seq2SeqTokenizer, VocabularyError};
+
+/// Longest source, in tokens, where the model itself has no limit.
+const MAX_SOURCE: usize = 512;
+
+/// Why a directory in Hugging Face's layout does not open.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HubError {
+    /// A file cannot be read.
+    #[error("cannot read {path}", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A configuration is damaged, or asks for what tarjama has not.
+    #[error("{path}", path = path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: ConfigError,
+    },
+    /// The weights do not load.
+    #[error(transparent)]
+    Weights(#[from] LoadError),
+    /// The tokeniser does not load.
+    #[error(transparent)]
+    Vocabulary(#[from] VocabularyError),
+    /// The model has no token for a language that was asked for.
+    #[error("the model has no language {0}")]
+    Language(Lang),
+}
+
+/// How an architecture tells languages, and what stands around a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Frame {
+    /// `>>ara<< X </s>`, where the target side has several languages.
+    Marian,
+    /// `__en__ X </s>`, `eng_Latn X </s>`, `en_XX X </s>`; the target's language is forced first.
+    Before,
+    /// `X </s> en_XX`; the target's language is forced first.
+    Behind,
+    /// `<s> X </s>`.
+    Both,
+    /// `X </s>`.
+    End,
+    /// `<2ar> X </s>`, or the prefix of `task_specific_params`.
+    T5,
+}
+
+/// A model of the hub, ready to read and write.
+#[derive(Debug)]
+pub struct HubModel {
+    model: Model,
+    tokenizer: Seq2SeqTokenizer,
+    generation: Generation,
+    frame: Frame,
+    /// `config.json`.
+    config: Value,
+    /// Names of the tokens that are languages, sorted.
+    languages: Vec<String>,
+    revision: String,
+}
+
+/// What a model reads before it writes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Source {
+    /// Ids in front of the text.
+    before: Vec<u32>,
+    /// Ids behind it.
+    behind: Vec<u32>,
+    /// Text in front of the text.
+    prefix: String,
+    /// The target's first id.
+    first: Option<u32>,
+}
+
+impl HubModel {
+    /// Opens a directory in Hugging Face's layout.
+    ///
+    /// # Errors
+    /// When a file is missing, damaged, or of an architecture that tarjama does not run.
+    pub fn open(dir: &Path, kernels: Kernels, compute: Compute) -> Result<Self, HubError> {
+        let path = dir.join("config.json");
+        let bytes = read(&path)?;
+        let at = |path: &Path| {
+            let path = path.to_owned();
+            move |source| HubError::Config { path, source }
+        };
+        let shape = Config::parse(&bytes).map_err(at(&path))?;
+        let generation_path = dir.join("generation_config.json");
+        let generation = generation_path
+            .is_file()
+            .then(|| read(&generation_path))
+            .transpose()?;
+        let used = if generation.is_some() {
+            &generation_path
+        } else {
+            &path
+        };
+        let generation = Generation::parse(generation.as_deref(), &bytes).map_err(at(used))?;
+        let config: Value = serde_json::from_slice(&bytes)
+            .map_err(|e| at(&path)(ConfigError::Json(e.to_string())))?;
+        let architecture = shape.architecture;
+        let (model, tokenizer) = rayon::join(
+            || {
+                let checkpoint = Checkpoint::open(dir)?;
+                let revision = revision(&checkpoint)?;
+                Ok::<_, HubError>((Model::load(&checkpoint, shape, kernels, compute)?, revision))
+            },
+            || Seq2SeqTokenizer::open(dir, layout(architecture, dir)),
+        );
+        let ((model, revision), tokenizer) = (model?, tokenizer?);
+        let frame = frame(architecture, dir);
+        Ok(Self {
+            languages: languages(frame, &tokenizer),
+            model,
+            tokenizer,
+            generation,
+            frame,
+            config,
+            revision,
+        })
+    }
+
+    /// The first 12 hex digits of a hash of the weights.
+    #[must_use]
+    pub fn revision(&self) -> &str {
+        &self.revision
+    }
+
+    /// How a source of this direction is framed.
+    pub(crate) fn source(&self, direction: Direction) -> Result<Source, HubError> {
+        let eos = self.generation.rules.eos.first().copied().unwrap_or(0);
+        let token = |lang: Lang| {
+            let name = self.language(lang).ok_or(HubError::Language(lang))?;
+            self.tokenizer.id(name).ok_or(HubError::Language(lang))
+        };
+        let plain = Source {
+            before: Vec::new(),
+            behind: vec![eos],
+            prefix: String::new(),
+            first: None,
+        };
+        Ok(match self.frame {
+            Frame::Marian => {
+                let code = (self.languages.len() > 1).then(|| self.language(direction.to));
+                let code = match code {
+                    Some(None) => return Err(HubError::Language(direction.to)),
+                    Some(Some(code)) => code,
+                    None => self.languages.first().map_or("", String::as_str),
+                };
+                let prefix = if code.is_empty() {
+                    String::new()
+                } else {
+                    format!("{code} ")
+                };
+                Source { prefix, ..plain }
+            }
+            Frame::Before => Source {
+                before: vec![token(direction.from)?],
+                first: Some(token(direction.to)?),
+                ..plain
+            },
+            Frame::Behind => Source {
+                behind: vec![eos, token(direction.from)?],
+                first: Some(token(direction.to)?),
+                ..plain
+            },
+            Frame::Both => Source {
+                before: self.tokenizer.id("<s>").into_iter().collect(),
+                ..plain
+            },
+            Frame::End => plain,
+            Frame::T5 => Source {
+                prefix: self.t5_prefix(direction),
+                ..plain
+            },
+        })
+    }
+
+    /// The token of a language, the plainest of several.
+    fn language(&self, lang: Lang) -> Option<&str> {
+        let fits: Vec<&str> = self
+            .languages
+            .iter()
+            .map(String::as_str)
+            .filter(|name| Lang::parse(code_of(name)) == Some(lang))
+            .collect();
+        // Standard Arabic before its dialects, the Latin script before others.
+        let best = ["arb_Arab", ">>ara<<", ">>arb<<", ">>ar<<"];
+        best.iter()
+            .find_map(|name| fits.iter().find(|f| *f == name))
+            .or_else(|| fits.iter().find(|f| f.ends_with("_Latn")))
+            .or_else(|| fits.first())
+            .copied()
+    }
+
+    fn t5_prefix(&self, direction: Direction) -> String {
+        if let Some(code) = self.language(direction.to) {
+            return format!("{code} ");
+        }
+        let task = format!(
+            "/task_specific_params/translation_{}_to_{}/prefix",
+            direction.from, direction.to
+        );
+        let prefix = self.config.pointer(&task).and_then(Value::as_str);
+        prefix.unwrap_or_default().to_owned()
+    }
+
+    /// The languages that the model names, without repeats.
+    fn known_languages(&self) -> Vec<Lang> {
+        let mut langs: Vec<Lang> = self
+            .languages
+            .iter()
+            .filter_map(|name| Lang::parse(code_of(name)))
+            .collect();
+        langs.sort();
+        langs.dedup();
+        langs
+    }
+
+    /// Longest text, in tokens, that a source has room for.
+    pub(crate) fn room(&self, source: &Source) -> usize {
+        let frame = source.before.len() + source.behind.len();
+        let limit = self.model.config().max_positions.unwrap_or(MAX_SOURCE);
+        limit.saturating_sub(frame).max(1)
+    }
+
+    /// The ids of a text in parts that the model takes, each with its frame, and whether each part
+    /// begins a word.
+    fn parts(&self, text: &str, source: &Source) -> Result<Vec<Part>, TokenizerError> {
+        let room = self.room(source);
+        let encode = |text: &str| {
+            let framed = if text.starts_with(">>") && self.frame == Frame::Marian {
+                text.to_owned()
+            } else {
+                format!("{}{text}", source.prefix)
+            };
+            self.tokenizer.encode(&framed)
+        };
+        let whole = |ids: Vec<u32>, gap| Part {
+            ids: [&source.before[..], &ids, &source.behind].concat(),
+            gap,
+        };
+        let ids = encode(text)?;
+        if ids.len() <= room {
+            return Ok(vec![whole(ids, false)]);
+        }
+        // Words are put together while they fit; a word that does not fit alone is cut.
+        let mut parts = Vec::new();
+        let mut held = String::new();
+        let mut held_ids = Vec::new();
+        for word in text.split_inclusive(char::is_whitespace) {
+            let more = format!("{held}{word}");
+            let ids = encode(more.trim_end())?;
+            if ids.len() <= room {
+                (held, held_ids) = (more, ids);
+                continue;
+            }
+            if !held.is_empty() {
+                parts.push(whole(std::mem::take(&mut held_ids), !parts.is_empty()));
+            }
+            held = word.to_owned();
+            held_ids = encode(word.trim_end())?;
+            while held_ids.len() > room {
+                let rest = held_ids.split_off(room);
+                let cut = std::mem::replace(&mut held_ids, rest);
+                parts.push(whole(cut, !parts.is_empty()));
+                held.clear();
+            }
+        }
+        if !held_ids.is_empty() {
+            parts.push(whole(held_ids, !parts.is_empty()));
+        }
+        Ok(parts)
+    }
+
+    /// Targets of framed sources, each with at most `nbest` hypotheses.
+    pub(crate) fn search(
+        &self,
+        sources: &[&[u32]],
+        first: Option<u32>,
+        rules: &Rules,
+        max_new_tokens: usize,
+    ) -> Vec<Vec<Decoded>> {
+        let rules = Rules {
+            forced_first: first.or(rules.forced_first),
+            ..rules.clone()
+        };
+        let limit = self.model.config().max_positions.unwrap_or(usize::MAX);
+        let limit = max_new_tokens.min(limit).max(1);
+        let mut session = self.model.session();
+        let slots = session.encode(sources);
+        let start = [self.generation.start];
+        let feed: Vec<(Slot, &[u32])> = slots.iter().map(|slot| (*slot, &start[..])).collect();
+        let mut logits = Vec::new();
+        session.feed(&feed, &mut logits);
+        let starts: Vec<(Slot, usize)> = slots.into_iter().map(|slot| (slot, limit)).collect();
+        if rules.beam > 1 {
+            decode::beam_from(&mut session, &starts, logits, &rules)
+        } else {
+            decode::greedy_from(&mut session, &starts, logits, &rules)
+                .into_iter()
+                .map(|d| vec![d])
+                .collect()
+        }
+    }
+
+    /// Logits of the first step for a framed source: what goldens compare.
+    #[must_use]
+    pub fn first_logits(&self, source: &[u32]) -> Vec<f32> {
+        let mut session = self.model.session();
+        let slots = session.encode(&[source]);
+        let start = [self.generation.start];
+        let mut logits = Vec::new();
+        session.feed(&[(slots[0], &start[..])], &mut logits);
+        logits
+    }
+}
+
+/// A part of a source.
+struct Part {
+    ids: Vec<u32>,
+    /// White space stood before it.
+    gap: bool,
+}
+
+/// A model of the hub as a translator.
+#[derive(Debug)]
+pub struct HubTranslator {
+    info: ModelInfo,
+    model: HubModel,
+    /// Every direction between two languages of the model, and the one asked for.
+    any_direction: bool,
+}
+
+impl HubTranslator {
+    /// A translator; `direction` is the one that a manifest or the user names.
+    #[must_use]
+    pub fn new(id: &str, model: HubModel, direction: Option<Direction>) -> Self {
+        let langs = model.known_languages();
+        let both = [(Lang::EN, Lang::AR), (Lang::AR, Lang::EN)];
+        let mut directions: Vec<Direction> = match model.frame {
+            // Languages of the target alone are known, or none.
+            Frame::Marian | Frame::T5 | Frame::Both | Frame::End => {
+                let pairs = both.into_iter().map(|(from, to)| Direction { from, to });
+                let fits = |d: &Direction| langs.is_empty() || langs.contains(&d.to);
+                direction.into_iter().chain(pairs).filter(fits).collect()
+            }
+            Frame::Before | Frame::Behind => langs
+                .iter()
+                .flat_map(|&from| langs.iter().map(move |&to| Direction { from, to }))
+                .filter(|d| d.from != d.to)
+                .collect(),
+        };
+        directions.sort();
+        directions.dedup();
+        Self {
+            info: ModelInfo {
+                id: id.to_owned(),
+                revision: model.revision.clone(),
+                draft: false,
+                directions,
+            },
+            any_direction: langs.is_empty(),
+            model,
+        }
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> &HubModel {
+        &self.model
+    }
+
+    fn failed(&self, error: impl std::fmt::Display) -> TranslateError {
+        TranslateError::Engine {
+            model: self.info.id.clone(),
+            message: error.to_string(),
+        }
+    }
+
+    /// Joins what became of the parts of one segment.
+    fn join(
+        &self,
+        parts: &[Part],
+        decoded: Vec<Vec<Decoded>>,
+    ) -> Result<LineResult, TranslateError> {
+        let text = |ids: &[u32]| self.model.tokenizer.decode(ids).map_err(|e| self.failed(e));
+        let source_ids = parts.iter().flat_map(|p| p.ids.iter().copied()).collect();
+        let wrapped = parts.len() > 1;
+        let mut hypotheses = Vec::new();
+        if wrapped {
+            let mut all = Hypothesis {
+                text: String::new(),
+                ids: Vec::new(),
+                score: 0.0,
+                truncated: false,
+            };
+            for (part, decoded) in parts.iter().zip(decoded) {
+                let Some(best) = decoded.into_iter().next() else {
+                    continue;
+                };
+                if part.gap && !all.text.is_empty() {
+                    all.text.push(' ');
+                }
+                all.text.push_str(text(&best.ids)?.trim());
+                all.score += best.score / parts.len() as f32;
+                all.truncated |= best.truncated;
+                all.ids.extend(best.ids);
+            }
+            hypotheses.push(all);
+        } else {
+            for decoded in decoded.into_iter().flatten() {
+                hypotheses.push(Hypothesis {
+                    text: text(&decoded.ids)?,
+                    ids: decoded.ids,
+                    score: decoded.score,
+                    truncated: decoded.truncated,
+                });
+            }
+        }
+        Ok(LineResult {
+            source_ids,
+            hypotheses,
+            wrapped,
+        })
+    }
+}
+
+impl Translator for HubTranslator {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn source_tokens(&self, segment: &str, _direction: Direction) -> usize {
+        // A text that does not encode fails in `translate_batch`, with the reason.
+        self.model
+            .tokenizer
+            .encode(segment)
+            .map_or(0, |ids| ids.len())
+    }
+
+    fn max_source_tokens(&self) -> usize {
+        // Room for a prefix beside the special tokens.
+        let limit = self
+            .model
+            .model
+            .config()
+            .max_positions
+            .unwrap_or(MAX_SOURCE);
+        limit.saturating_sub(16).max(limit / 2)
+    }
+
+    fn translate_batch(
+        &self,
+        segments: &[&str],
+        direction: Direction,
+        options: &DecodeOptions,
+    ) -> Result<Vec<LineResult>, TranslateError> {
+        if !self.any_direction && !self.info.directions.contains(&direction) {
+            return Err(TranslateError::Direction {
+                model: self.info.id.clone(),
+                direction,
+            });
+        }
+        let source = self.model.source(direction).map_err(|e| self.failed(e))?;
+        let parts: Vec<Vec<Part>> = segments
+            .iter()
+            .map(|s| self.model.parts(s, &source).map_err(|e| self.failed(e)))
+            .collect::<Result<_, _>>()?;
+        let sources: Vec<&[u32]> = parts.iter().flatten().map(|p| &p.ids[..]).collect();
+        let rules = self.model.generation.rules.clone().with(options);
+        let limit = options
+            .max_new_tokens
+            .unwrap_or(self.model.generation.max_new_tokens);
+        let mut decoded = self
+            .model
+            .search(&sources, source.first, &rules, limit)
+            .into_iter();
+        parts
+            .iter()
+            .map(|parts| self.join(parts, decoded.by_ref().take(parts.len()).collect()))
+            .collect()
+    }
+}
+
+fn layout(architecture: Architecture, dir: &Path) -> Layout {
+    match architecture {
+        Architecture::Marian => Layout::Marian,
+        Architecture::M2m100 => Layout::M2m100,
+        Architecture::Mbart => Layout::Mbart,
+        Architecture::Bart if dir.join("merges.txt").is_file() => Layout::ByteLevel,
+        Architecture::Bart => Layout::Mbart,
+        Architecture::Pegasus => Layout::Pegasus,
+        Architecture::T5 | Architecture::Mt5 => Layout::T5,
+    }
+}
+
+fn frame(architecture: Architecture, dir: &Path) -> Frame {
+    let class = seq2seq::setting(dir, "tokenizer_class");
+    let class = class.as_ref().and_then(Value::as_str).unwrap_or_default();
+    let class = class.trim_end_matches("Fast");
+    match architecture {
+        Architecture::Marian => Frame::Marian,
+        Architecture::M2m100 => Frame::Before,
+        Architecture::Mbart => match class {
+            "MBart50Tokenizer" => Frame::Before,
+            "MBartTokenizer" | "" => Frame::Behind,
+            _ => Frame::Both,
+        },
+        Architecture::Bart => Frame::Both,
+        Architecture::Pegasus => Frame::End,
+        Architecture::T5 | Architecture::Mt5 => Frame::T5,
+    }
+}
+
+/// The tokens that name a language, by the marks of the architecture.
+fn languages(frame: Frame, tokenizer: &Seq2SeqTokenizer) -> Vec<String> {
+    let is_language = |name: &str| match frame {
+        Frame::Marian => name.starts_with(">>") && name.ends_with("<<") && name.len() > 4,
+        Frame::T5 => {
+            let code = name.strip_prefix("<2").and_then(|n| n.strip_suffix('>'));
+            code.is_some_and(|c| {
+                !c.is_empty() && c.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+            })
+        }
+        Frame::Before | Frame::Behind => is_code(name),
+        Frame::Both | Frame::End => false,
+    };
+    let mut names = tokenizer.tokens();
+    names.retain(|name| is_language(name));
+    names
+}
+
+/// `__en__`, `en_XX` or `eng_Latn`.
+fn is_code(name: &str) -> bool {
+    if let Some(code) = name.strip_prefix("__").and_then(|n| n.strip_suffix("__")) {
+        return !code.is_empty() && code.bytes().all(|b| b.is_ascii_lowercase());
+    }
+    let Some((code, rest)) = name.split_once('_') else {
+        return false;
+    };
+    let lower = |s: &str| s.bytes().all(|b| b.is_ascii_lowercase());
+    match (code.len(), rest.len()) {
+        (2, 2) => lower(code) && rest.bytes().all(|b| b.is_ascii_uppercase()),
+        (3, 4) => {
+            lower(code) && rest.starts_with(|c: char| c.is_ascii_uppercase()) && lower(&rest[1..])
+        }
+        _ => false,
+    }
+}
+
+/// `en` of `__en__`, `>>en<<`, `<2en>`, `en_XX`.
+fn code_of(name: &str) -> &str {
+    let name = name.trim_start_matches(">>").trim_end_matches("<<");
+    let name = name.trim_start_matches("<2").trim_end_matches('>');
+    name.trim_start_matches("__").trim_end_matches("__")
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, HubError> {
+    std::fs::read(path).map_err(|source| HubError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// The first 12 hex digits of a SHA-256 over the names, shapes and a sample of every tensor: the
+/// whole of a checkpoint of gigabytes would take longer to hash than to load.
+fn revision(checkpoint: &Checkpoint) -> Result<String, LoadError> {
+    use sha2::{Digest, Sha256};
+    let mut hash = Sha256::new();
+    let mut bytes = Vec::new();
+    for name in checkpoint.names() {
+        let Some(info) = checkpoint.get(name) else {
+            continue;
+        };
+        hash.update(format!("{name} {:?} {:?}\n", info.dtype, info.shape));
+        let rows = info.shape.first().copied().unwrap_or(1).min(8);
+        checkpoint.read_bytes(name, 0..rows, &mut bytes)?;
+        hash.update(&bytes);
+    }
+    let digest = hash.finalize();
+    Ok(digest.iter().take(6).map(|b| format!("{b:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn languages_are_told_from_words() {
+        for name in ["__en__", "en_XX", "eng_Latn", "zh_CN"] {
+            assert!(is_code(name), "{name}");
+        }
+        for name in [
+            "__En__",
+            "____",
+            "en",
+            "a_b",
+            "\u{2581}en_XX",
+            "eng_LATN",
+            "<mask>",
+        ] {
+            assert!(!is_code(name), "{name}");
+        }
+        for name in ["__ar__", ">>ara<<", "<2ar>", "ar_AR", "arb_Arab"] {
+            assert_eq!(Lang::parse(code_of(name)), Some(Lang::AR), "{name}");
+        }
+    }
+}
