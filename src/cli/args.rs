@@ -70,6 +70,8 @@ pub enum Command {
     Translate(commands::translate::TranslateArgs),
     /// Summarise one article in English and Arabic
     Summarize(commands::summarize::SummarizeArgs),
+    /// Measure how fast a model is on this machine
+    Bench(Box<commands::bench::BenchArgs>),
     /// Score translations, a model's or anyone's, as sacreBLEU does
     Eval(Box<commands::eval::EvalArgs>),
     /// Print a shell completion script

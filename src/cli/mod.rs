@@ -70,6 +70,7 @@ fn dispatch(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Doctor(args) => commands::doctor::run(&args, context),
         Command::Translate(args) => commands::translate::run(&args, context),
         Command::Summarize(args) => commands::summarize::run(&args, context),
+        Command::Bench(args) => commands::bench::run(&args, context),
         Command::Eval(args) => commands::eval::run(&args, context),
         Command::Completions(args) => commands::completions::run(&args, context),
     }

@@ -122,7 +122,8 @@ mod tests {
         // sacrebleu 2.6.0: `CHRF(word_order=0 or 2).corpus_score(hypotheses, [references]).score`.
         const A: (&str, &str) = ("The cat sat on the mat.", "The cat sat on a mat.");
         const B: (&str, &str) = ("قال (نعم) يوم الاثنين", "وقال \"نعم\" يوم الاثنين.");
-        let cases: &[(&[(&str, &str)], f64, f64)] = &[
+        type Pairs = &'static [(&'static str, &'static str)];
+        let cases: &[(Pairs, f64, f64)] = &[
             (&[A], 71.422475630338, 72.659104288637),
             (&[A, B], 61.712716069334, 59.896645527109),
             (&[("ab", "a")], 83.333333333333, 41.666666666667),

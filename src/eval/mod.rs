@@ -1,9 +1,10 @@
-//! Measures of quality, and the test sets that they are taken on.
+//! Measures of quality and speed, and the texts that they are taken on.
 //!
 //! A metric first makes sums of each segment ([`segment::Segment`]) and scores only sums of sums,
 //! so that any group of segments has its own corpus score without counting anything twice.
 
 pub mod answer;
+pub mod bench;
 pub mod bleu;
 pub mod bootstrap;
 pub mod chrf;

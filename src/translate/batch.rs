@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::pipeline::{ArticleError, PipelineOptions, Translators};
 use super::translator::{LineResult, TranslateError, Translator};
-use crate::decode::DecodeOptions;
+use crate::decode::{DecodeOptions, Decoded};
 use crate::text::Direction;
 
 /// How to ask: the models, the budget and the threads, which never change an answer.
@@ -113,6 +113,39 @@ pub fn translate_lines(
     results.into_iter().map(|r| r.map_err(Into::into)).collect()
 }
 
+/// The best targets of sources that are ids already, in their order; for measurements.
+///
+/// # Errors
+/// When the model takes no ids, or the engine fails.
+pub fn decode_ids(
+    model: &dyn Translator,
+    sources: &[Vec<u32>],
+    options: &PipelineOptions,
+    pool: &rayon::ThreadPool,
+) -> Result<Vec<Decoded>, TranslateError> {
+    let lengths: Vec<usize> = sources.iter().map(Vec::len).collect();
+    let mut order: Vec<usize> = (0..sources.len()).collect();
+    order.sort_by_key(|at| std::cmp::Reverse(lengths[*at]));
+    let threads = pool.current_num_threads();
+    let batches = fill(&order, &lengths, options.batch_tokens, threads, |_, _| true);
+    let done: Vec<Result<Vec<Decoded>, TranslateError>> = pool.install(|| {
+        batches
+            .par_iter()
+            .map(|batch| {
+                let rows: Vec<&[u32]> = batch.iter().map(|at| sources[*at].as_slice()).collect();
+                model.decode_ids(&rows, &options.decode)
+            })
+            .collect()
+    });
+    let mut decoded: Vec<Option<Decoded>> = vec![None; sources.len()];
+    for (batch, results) in batches.iter().zip(done) {
+        for (at, result) in batch.iter().zip(results?) {
+            decoded[*at] = Some(result);
+        }
+    }
+    Ok(decoded.into_iter().flatten().collect())
+}
+
 fn ask_unique(
     desk: Desk<'_>,
     requests: &[&Request],
@@ -175,13 +208,24 @@ fn group(
         };
         key(*a).cmp(&key(*b))
     });
+    let same = |a: usize, b: usize| requests[a].0 == requests[b].0;
+    fill(&order, lengths, batch_tokens, threads, same)
+}
+
+/// Cuts `order` into batches of what may stand together, within the budget of padded tokens.
+fn fill(
+    order: &[usize],
+    lengths: &[usize],
+    batch_tokens: usize,
+    threads: usize,
+    together: impl Fn(usize, usize) -> bool,
+) -> Vec<Vec<usize>> {
     let share = lengths.iter().sum::<usize>().div_ceil(threads.max(1));
     let budget = batch_tokens.min(share).max(1);
     let mut batches: Vec<Vec<usize>> = Vec::new();
-    for at in order {
+    for &at in order {
         let fits = batches.last().is_some_and(|batch: &Vec<usize>| {
-            requests[batch[0]].0 == requests[at].0
-                && lengths[batch[0]] * (batch.len() + 1) <= budget
+            together(batch[0], at) && lengths[batch[0]] * (batch.len() + 1) <= budget
         });
         match batches.last_mut() {
             Some(batch) if fits => batch.push(at),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::{Hypothesis, LineResult, ModelInfo, TranslateError, Translator};
+use super::{Hypothesis, LineResult, MacsPerToken, ModelInfo, TranslateError, Translator};
 use crate::decode::{self, DecodeOptions, Decoded, Rules, Slot, Stepper as _};
 use crate::engine::encdec::{Architecture, Config, ConfigError, Generation, LoadError, Model};
 use crate::engine::linear::Compute;
@@ -503,6 +503,46 @@ impl Translator for HubTranslator {
             .iter()
             .map(|parts| self.join(parts, decoded.by_ref().take(parts.len()).collect()))
             .collect()
+    }
+
+    fn decode_ids(
+        &self,
+        sources: &[&[u32]],
+        options: &DecodeOptions,
+    ) -> Result<Vec<Decoded>, TranslateError> {
+        let config = self.model.model.config();
+        let size = config.source_vocab;
+        let most = config.max_positions.unwrap_or(usize::MAX);
+        let fits = |ids: &[u32]| {
+            (1..=most).contains(&ids.len()) && ids.iter().all(|id| (*id as usize) < size)
+        };
+        if !sources.iter().all(|ids| fits(ids)) {
+            let limits = format!("a source must have 1 to {most} ids, each less than {size}");
+            return Err(self.failed(limits));
+        }
+        let rules = self.model.generation.rules.clone().with(options);
+        let limit = options
+            .max_new_tokens
+            .unwrap_or(self.model.generation.max_new_tokens);
+        let all = self.model.search(sources, None, &rules, limit).into_iter();
+        Ok(all
+            .filter_map(|hypotheses| hypotheses.into_iter().next())
+            .collect())
+    }
+
+    fn macs_per_token(&self) -> Option<MacsPerToken> {
+        let c = self.model.model.config();
+        let attention = |heads: usize| 4 * c.d_model * heads * c.head_dim;
+        let ffn = |width: usize| (2 + usize::from(c.gated)) * c.d_model * width;
+        let encoder = c.encoder.layers * (attention(c.encoder.heads) + ffn(c.encoder.ffn));
+        // Of attention to the source, keys and values are made once for a token of the source.
+        let cross = c.decoder.layers * attention(c.decoder.heads) / 2;
+        let own = c.decoder.layers * (attention(c.decoder.heads) + ffn(c.decoder.ffn));
+        let output = c.d_model * c.target_vocab;
+        Some(MacsPerToken {
+            source: (encoder + cross) as u64,
+            target: (own + cross + output) as u64,
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use crate::engine::causal::CausalModel;
 use crate::text::{Direction, Lang};
 use crate::tokenize::hf::{HfTokenizer, TokenizerError};
 
-use super::{Hypothesis, LineResult, ModelInfo, TranslateError, Translator};
+use super::{Hypothesis, LineResult, MacsPerToken, ModelInfo, TranslateError, Translator};
 
 /// Ids that frame a prompt of the embedded model.
 const BOS: u32 = 2;
@@ -74,6 +74,27 @@ impl CausalTranslator {
         let text = self.prompt_text(segment, direction)?;
         let mut ids = vec![BOS];
         ids.extend(self.tokenizer.encode(&text).map_err(|e| self.failed(&e))?);
+        self.limited(ids, options)
+    }
+
+    /// Ids as a prompt, where all of them are the vocabulary's.
+    fn checked_prompt(
+        &self,
+        ids: &[u32],
+        options: &DecodeOptions,
+    ) -> Result<Prompt, TranslateError> {
+        let size = self.model.config().vocab_size;
+        if ids.is_empty() || ids.iter().any(|id| *id as usize >= size) {
+            return Err(TranslateError::Engine {
+                model: self.info.id.clone(),
+                message: format!("a source must have ids, each less than {size}"),
+            });
+        }
+        self.limited(ids.to_vec(), options)
+    }
+
+    /// A prompt with its limit of target tokens.
+    fn limited(&self, ids: Vec<u32>, options: &DecodeOptions) -> Result<Prompt, TranslateError> {
         let room = self.model.config().context_length.saturating_sub(ids.len());
         if room == 0 {
             return Err(TranslateError::Engine {
@@ -96,6 +117,21 @@ impl CausalTranslator {
         TranslateError::Engine {
             model: self.info.id.clone(),
             message: error.to_string(),
+        }
+    }
+
+    fn decode(&self, prompts: &[Prompt], options: &DecodeOptions) -> Vec<Vec<Decoded>> {
+        let mut session = self.model.session();
+        if options.beam.is_some_and(|beam| beam > 1) {
+            prompts
+                .iter()
+                .map(|p| decode::beam(&mut session, p, options, EOS))
+                .collect()
+        } else {
+            decode::greedy(&mut session, prompts, options, EOS)
+                .into_iter()
+                .map(|d| vec![d])
+                .collect()
         }
     }
 
@@ -141,18 +177,7 @@ impl Translator for CausalTranslator {
             .iter()
             .map(|s| self.prompt(s, direction, options))
             .collect::<Result<_, _>>()?;
-        let mut session = self.model.session();
-        let decoded: Vec<Vec<Decoded>> = if options.beam.is_some_and(|beam| beam > 1) {
-            prompts
-                .iter()
-                .map(|p| decode::beam(&mut session, p, options, EOS))
-                .collect()
-        } else {
-            decode::greedy(&mut session, &prompts, options, EOS)
-                .into_iter()
-                .map(|d| vec![d])
-                .collect()
-        };
+        let decoded = self.decode(&prompts, options);
         prompts
             .into_iter()
             .zip(decoded)
@@ -168,6 +193,28 @@ impl Translator for CausalTranslator {
                 })
             })
             .collect()
+    }
+
+    fn decode_ids(
+        &self,
+        sources: &[&[u32]],
+        options: &DecodeOptions,
+    ) -> Result<Vec<Decoded>, TranslateError> {
+        let prompts = sources.iter().map(|ids| self.checked_prompt(ids, options));
+        let prompts: Vec<Prompt> = prompts.collect::<Result<_, _>>()?;
+        let best = self.decode(&prompts, options).into_iter();
+        Ok(best.filter_map(|all| all.into_iter().next()).collect())
+    }
+
+    fn macs_per_token(&self) -> Option<MacsPerToken> {
+        let c = self.model.config();
+        let (q, kv) = (c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim);
+        let layer = c.d_model * (2 * q + 2 * kv + 3 * c.ffn_dim);
+        let layers = (c.n_layers * layer) as u64;
+        Some(MacsPerToken {
+            source: layers,
+            target: layers + (c.vocab_size * c.d_model) as u64,
+        })
     }
 }
 

@@ -16,14 +16,14 @@ pub mod spans;
 pub mod translator;
 
 pub use articles::{translate_articles, translate_lines_guarded};
-pub use batch::translate_lines;
+pub use batch::{decode_ids, translate_lines};
 pub use encdec::{HubError, HubModel, HubTranslator};
 pub use pipeline::{
     ArticleError, Counts, Flag, PipelineOptions, TranslatedArticle, TranslatedSegment, Translators,
     Wrapped,
 };
 pub use seq2seq::{FirefoxTranslator, OpenError};
-pub use translator::{Hypothesis, LineResult, ModelInfo, TranslateError, Translator};
+pub use translator::{Hypothesis, LineResult, MacsPerToken, ModelInfo, TranslateError, Translator};
 
 #[cfg(test)]
 mod tests;

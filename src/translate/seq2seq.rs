@@ -224,6 +224,14 @@ impl Translator for FirefoxTranslator {
             })
             .collect())
     }
+
+    fn decode_ids(
+        &self,
+        sources: &[&[u32]],
+        options: &DecodeOptions,
+    ) -> Result<Vec<Decoded>, TranslateError> {
+        Ok(self.model.greedy(sources, self.special(), options))
+    }
 }
 
 /// The files of a model's directory.

@@ -1,6 +1,6 @@
 //! The one door to a translation model.
 
-use crate::decode::DecodeOptions;
+use crate::decode::{DecodeOptions, Decoded};
 use crate::text::Direction;
 
 /// A target for one segment.
@@ -70,6 +70,15 @@ pub enum TranslateError {
     },
 }
 
+/// Multiply-adds of a model's matrix products, attention left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MacsPerToken {
+    /// For a token that the model reads.
+    pub source: u64,
+    /// For a token that it writes.
+    pub target: u64,
+}
+
 /// A model that translates segments.
 ///
 /// A result must not depend on the other segments of the call, nor on threads.
@@ -93,4 +102,25 @@ pub trait Translator: Send + Sync {
         direction: Direction,
         options: &DecodeOptions,
     ) -> Result<Vec<LineResult>, TranslateError>;
+    /// Decodes one batch of sources that are ids already, with all that the model expects around
+    /// them: for measurements of the engine alone. Best hypotheses in the order of `sources`.
+    ///
+    /// # Errors
+    /// When the model takes no ids, or the engine fails.
+    fn decode_ids(
+        &self,
+        sources: &[&[u32]],
+        options: &DecodeOptions,
+    ) -> Result<Vec<Decoded>, TranslateError> {
+        let _ = (sources, options);
+        Err(TranslateError::Engine {
+            model: self.info().id.clone(),
+            message: "this model takes text, not ids".to_owned(),
+        })
+    }
+
+    /// The work of a token, where the model tells.
+    fn macs_per_token(&self) -> Option<MacsPerToken> {
+        None
+    }
 }

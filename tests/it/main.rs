@@ -1,6 +1,7 @@
 //! End-to-end tests, a module an area.
 #![allow(clippy::print_stdout, reason = "tests list what they measured")]
 
+mod bench;
 mod embedded;
 mod encdec;
 mod eval;

@@ -1,5 +1,6 @@
 //! One file a command: arguments, then `run`, which turns them into one library call.
 
+pub mod bench;
 pub mod completions;
 pub mod doctor;
 pub mod eval;
