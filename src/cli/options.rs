@@ -307,8 +307,9 @@ fn open_named(
         return Err(Failure::usage(message, format!("--summary-model {name}")));
     }
     let store = context.settings.cache.clone().map(Store::new);
-    if let Some(dir) = store.as_ref().and_then(|s| s.installed(name)) {
-        return open_dir(name, &dir, direction, options);
+    if let Some((lock, dir)) = (store.as_ref()).and_then(|s| s.locked(name).zip(s.installed(name)))
+    {
+        return open_dir(&lock.manifest.id, &dir, direction, options);
     }
     Err(no_such_model(name, "--model", context))
 }

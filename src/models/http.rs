@@ -23,6 +23,16 @@ pub(super) struct Remote {
     pub(super) sha256: Option<String>,
 }
 
+impl Remote {
+    /// An address of which nothing is known.
+    pub(super) fn at(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            ..Self::default()
+        }
+    }
+}
+
 const MAX_REDIRECTS: u32 = 8;
 /// Longest wait that a server may ask for.
 const MAX_WAIT: Duration = Duration::from_secs(60);

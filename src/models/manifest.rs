@@ -242,6 +242,13 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// It goes by this name: its id or its hub repository, in any capitals.
+    #[must_use]
+    pub fn is_named(&self, name: &str) -> bool {
+        self.id.eq_ignore_ascii_case(name)
+            || (self.hub.as_ref()).is_some_and(|hub| hub.repo.eq_ignore_ascii_case(name))
+    }
+
     /// Directions that it translates.
     #[must_use]
     pub fn parsed_directions(&self) -> Vec<Direction> {

@@ -121,9 +121,18 @@ impl Store {
         &self.root
     }
 
-    /// Folder of one model; `None` for an id that is not a plain name.
+    /// Folder of one model, in whatever capitals its id is written; `None` for an id that is not a
+    /// plain name.
     pub(crate) fn home(&self, id: &str) -> Option<PathBuf> {
-        manifest::is_plain_name(id).then(|| self.root.join(id))
+        if !manifest::is_plain_name(id) {
+            return None;
+        }
+        let home = self.root.join(id);
+        if home.exists() {
+            return Some(home);
+        }
+        let same = self.ids().into_iter().find(|i| i.eq_ignore_ascii_case(id));
+        Some(same.map_or(home, |id| self.root.join(id)))
     }
 
     /// Every manifest: built in, the user's own, and those of imported models.
@@ -145,7 +154,7 @@ impl Store {
     /// # Errors
     /// When a manifest of the user's is not valid.
     pub fn find(&self, id: &str) -> Result<Option<Manifest>, manifest::ManifestError> {
-        Ok(self.manifests()?.into_iter().find(|m| m.id == id))
+        Ok(self.manifests()?.into_iter().find(|m| m.is_named(id)))
     }
 
     /// The lockfile of an installed model whose files are all there with their sizes.
@@ -165,7 +174,7 @@ impl Store {
                 return None;
             }
         };
-        if lock.manifest.id != id {
+        if !lock.manifest.id.eq_ignore_ascii_case(id) {
             return None;
         }
         let dir = home.join(&lock.revision);

@@ -166,7 +166,7 @@ impl<'a> Mark<'a> {
     /// `…` and `...` end a sentence before a capital, or where they close a quotation.
     fn ellipsis_ends(&self, next: &Next<'_>, apart: bool) -> bool {
         if next.arabic() {
-            return self.closed || (self.run.len() > 2 && !apart);
+            return next.starts_sentence() && (self.closed || (self.run.len() > 2 && !apart));
         }
         next.starts_sentence()
     }
@@ -294,6 +294,9 @@ impl<'a> Next<'a> {
 
     /// The word can be the first of a sentence: not in lower case (but `iPhone`, `al-Sadr`).
     fn starts_sentence(&self) -> bool {
+        if matches!(self.word, "إلخ" | "الخ") {
+            return false;
+        }
         !self.first.is_lowercase() || self.word.contains(char::is_uppercase)
     }
 
@@ -326,6 +329,11 @@ fn full_stop_ends(
     if mark.closed {
         // `(Inc.) Then`, `"... the law." There`; a bracketed abbreviation goes on.
         let bracket = text[mark.start..mark.end].contains([')', ']']);
+        let short = words::abbreviation(before, lang).is_some_and(|a| a != Abbreviation::Initial);
+        if short && next.arabic() {
+            // `"HK Management Inc." سبب`: Arabic has no capital to tell.
+            return next.starter();
+        }
         return !bracket || words::abbreviation(before, lang).is_none() || next.starter();
     }
     // `Super-G`: a letter behind a hyphen is no initial.

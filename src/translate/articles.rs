@@ -83,11 +83,7 @@ pub fn translate_articles(
             }
         }
     }
-    let desk = Desk {
-        models,
-        batch_tokens: options.batch_tokens,
-        pool,
-    };
+    let desk = Desk::new(models, options, pool);
     let done = desired.solve(desk, options);
     articles
         .iter()
@@ -118,11 +114,7 @@ pub fn translate_lines_guarded(
             desired.add(direction, line);
         }
     }
-    let desk = Desk {
-        models,
-        batch_tokens: options.batch_tokens,
-        pool,
-    };
+    let desk = Desk::new(models, options, pool);
     let done = desired.solve(desk, options);
     lines
         .iter()

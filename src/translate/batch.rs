@@ -21,6 +21,20 @@ pub(super) struct Desk<'a> {
     pub(super) pool: &'a rayon::ThreadPool,
 }
 
+impl<'a> Desk<'a> {
+    pub(super) fn new(
+        models: &'a Translators,
+        options: &PipelineOptions,
+        pool: &'a rayon::ThreadPool,
+    ) -> Self {
+        Self {
+            models,
+            batch_tokens: options.batch_tokens,
+            pool,
+        }
+    }
+}
+
 /// What a model made of one text.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
@@ -102,11 +116,7 @@ pub fn translate_lines(
     options: &PipelineOptions,
     pool: &rayon::ThreadPool,
 ) -> Result<Vec<LineResult>, ArticleError> {
-    let desk = Desk {
-        models,
-        batch_tokens: options.batch_tokens,
-        pool,
-    };
+    let desk = Desk::new(models, options, pool);
     let requests: Vec<Request> = lines.iter().map(|l| (direction, (*l).to_owned())).collect();
     let places: Vec<&Request> = requests.iter().collect();
     let results = ask_unique(desk, &places, &options.decode);

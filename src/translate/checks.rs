@@ -208,13 +208,38 @@ fn length(source: &str, target: &str, direction: Direction) -> Option<Flag> {
         (Lang::AR, Lang::EN) => ((0.63, 6.0), (1.71, 12.0)),
         _ => ((0.5, 6.0), (1.9, 24.0)),
     };
-    if into < from * least.0 - least.1 {
+    // A clause that is gone leaves fewer joints and fewer letters; measured likewise.
+    let (joints, share) = match (direction.from, direction.to) {
+        (Lang::EN, Lang::AR) => (2, 0.66),
+        (Lang::AR, Lang::EN) => (1, 0.66),
+        _ => (usize::MAX, 0.0),
+    };
+    let gone = self::joints(source).saturating_sub(self::joints(target));
+    let clause_lost = from > 60.0 && into < from * share && gone >= joints;
+    if clause_lost || into < from * least.0 - least.1 {
         Some(Flag::TooShort)
     } else if into > from * most.0 + most.1 {
         Some(Flag::TooLong)
     } else {
         None
     }
+}
+
+/// Places where clauses meet: punctuation inside a sentence, and words that join.
+fn joints(text: &str) -> usize {
+    let joins = |word: &str| {
+        let edge = |c: char| !c.is_alphanumeric();
+        let marked = word.ends_with([',', ';', ':', '،', '؛']) || word == "–" || word == "—";
+        let word = word.trim_matches(edge);
+        let known = [
+            "and", "but", "while", "which", "that", "who", "الذي", "التي", "أن", "إن",
+        ];
+        usize::from(marked)
+            + usize::from(
+                known.contains(&word) || (word.starts_with('و') && word.chars().count() >= 4),
+            )
+    };
+    text.split_whitespace().map(joins).sum()
 }
 
 /// Whether the whole of `text` lies in protected spans, symbols and digits.
@@ -281,6 +306,25 @@ mod tests {
             assert!(
                 check(EN, target, EN_AR, false).contains(flag),
                 "{target} {flag:?}"
+            );
+        }
+        let clauses = [
+            (
+                "Officials in the city said the road was closed, the bridge was open, the market \
+                 was quiet, and that they would meet again.",
+                "قال مسؤولون في المدينة إن الطريق كان مغلقا والجسر كان مفتوحا جدا.",
+                EN_AR,
+            ),
+            (
+                "قال مسؤولون في المدينة إن الطريق مغلق، وإن الجسر مفتوح، وإنهم سيجتمعون مرة أخرى.",
+                "Officials in the city said the road is closed today.",
+                AR_EN,
+            ),
+        ];
+        for (source, target, direction) in clauses {
+            assert!(
+                check(source, target, direction, false).contains(&Flag::TooShort),
+                "{target}"
             );
         }
         assert_eq!(check(EN, AR, EN_AR, true), [Flag::TooLong]);

@@ -284,12 +284,12 @@ pub fn is_translatable(text: &str) -> bool {
     without_spans(text).contains(char::is_alphabetic)
 }
 
-/// Whether every protected span of `source` is in `target` as often, and no text beside an emoji
-/// is gone.
+/// Whether every protected span of `source` is in `target` as often, and no text beside one is
+/// gone.
 #[must_use]
 pub fn spans_kept(source: &str, target: &str) -> bool {
     let found = spans(source);
-    found.iter().all(|span| {
+    let here = found.iter().all(|span| {
         let text = &source[span.range.clone()];
         if target.matches(text).count() < source.matches(text).count() {
             return false;
@@ -303,7 +303,26 @@ pub fn spans_kept(source: &str, target: &str) -> bool {
         let kept = |from: &str, to: &str| !is_translatable(from) || is_translatable(to);
         kept(&source[span.range.end..], &target[first + text.len()..])
             && kept(&source[..span.range.start], &target[..last])
-    })
+    });
+    here && !found
+        .last()
+        .is_some_and(|last| stops_at_span(source, last, target))
+}
+
+/// The target ends with a span that has words behind it in the source, and is much the shorter:
+/// models like to stop there.
+fn stops_at_span(source: &str, last: &Span, target: &str) -> bool {
+    let letters = |text: &str| {
+        without_spans(text)
+            .chars()
+            .filter(|c| c.is_alphabetic())
+            .count()
+    };
+    let behind = |text: &str, at: usize| is_translatable(&text[at..]);
+    let ends = spans(target)
+        .last()
+        .is_some_and(|span| !behind(target, span.range.end));
+    ends && behind(source, last.range.end) && letters(target) * 10 < letters(source) * 7
 }
 
 /// Puts back spans that the model spelled with other case, spaces or digits.
@@ -449,6 +468,12 @@ mod tests {
         assert!(!spans_kept("Hi {name}", "مرحبا {اسم}"));
         assert!(!spans_kept("%s of %s", "%s من"));
         assert!(!spans_kept("Good 🎉 All passed", "جيد 🎉"));
+        let source = "Read https://a.b/c before you go home";
+        assert!(!spans_kept(source, "اقرأ https://a.b/c"));
+        assert!(spans_kept(
+            source,
+            "قبل أن تعود إلى البيت اقرأ https://a.b/c"
+        ));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 #![allow(clippy::print_stdout, reason = "tests list what they measured")]
 
 mod bench;
+mod cache;
+mod complaints;
 mod embedded;
 mod encdec;
 mod eval;

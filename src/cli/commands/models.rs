@@ -117,6 +117,7 @@ pub fn run(args: &ModelsArgs, context: &Context) -> anyhow::Result<Exit> {
                     note.note("another tarjama is fetching this model; waiting for it");
                 }));
                 let dir = fetch::fetch_model(&manifest, &store, &options).map_err(fetch_failure)?;
+                let id = &manifest.id;
                 if *json {
                     let revision = store.locked(id).map(|l| l.revision);
                     let facts = json!({"id": id, "revision": revision, "path": dir});
@@ -215,7 +216,7 @@ fn find(store: &Store, id: &str) -> anyhow::Result<Manifest> {
     let manifests = store
         .manifests()
         .map_err(|e| Failure::usage(e.to_string(), "mend or remove that manifest"))?;
-    if let Some(found) = manifests.iter().find(|m| m.id == id) {
+    if let Some(found) = manifests.iter().find(|m| m.is_named(id)) {
         return Ok(found.clone());
     }
     let near = manifests

@@ -63,11 +63,10 @@ pub fn built_in() -> Vec<Manifest> {
         .collect()
 }
 
-/// The built-in manifest of this id.
+/// The built-in manifest that goes by this name.
 #[must_use]
-pub fn find(id: &str) -> Option<Manifest> {
-    let (id, text) = BUILT_IN.iter().find(|(name, _)| *name == id)?;
-    Manifest::parse(text, id).ok()
+pub fn find(name: &str) -> Option<Manifest> {
+    built_in().into_iter().find(|m| m.is_named(name))
 }
 
 /// The model that `--fetch` fetches for a direction.

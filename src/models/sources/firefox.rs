@@ -90,13 +90,7 @@ pub(super) fn remote_settings(
     wanted: &Wanted<'_>,
     client: &Client<'_>,
 ) -> Result<Found, FetchError> {
-    let text = client.text(
-        &Remote {
-            url: records.to_owned(),
-            ..Remote::default()
-        },
-        None,
-    )?;
+    let text = client.text(&Remote::at(records), None)?;
     choose_record(records, attachments, wanted, &text)
 }
 
@@ -187,13 +181,7 @@ pub(super) fn registry(
     wanted: &Wanted<'_>,
     client: &Client<'_>,
 ) -> Result<Remote, FetchError> {
-    let text = client.text(
-        &Remote {
-            url: registry.to_owned(),
-            ..Remote::default()
-        },
-        None,
-    )?;
+    let text = client.text(&Remote::at(registry), None)?;
     choose_entry(registry, wanted, &text)
 }
 
@@ -237,10 +225,7 @@ fn choose_entry(registry: &str, wanted: &Wanted<'_>, text: &str) -> Result<Remot
     if path.contains("..") || path.contains("://") {
         return Err(records_error(registry, format!("odd path `{path}`")));
     }
-    Ok(Remote {
-        url: join(base, path),
-        ..Remote::default()
-    })
+    Ok(Remote::at(&join(base, path)))
 }
 
 /// The addresses that both kinds of list give for the files of a manifest, for `tests/fuzz`.

@@ -84,13 +84,7 @@ pub(in crate::models) fn hub_files(
     let revision = hub.revision.as_deref().unwrap_or("main");
     let path = format!("api/models/{}/revision/{revision}?blobs=true", hub.repo);
     let url = join(&options.hub_endpoint, &path);
-    let text = client.text(
-        &Remote {
-            url: url.clone(),
-            ..Remote::default()
-        },
-        None,
-    )?;
+    let text = client.text(&Remote::at(&url), None)?;
     let info: Info = json(&url, &text)?;
     if !manifest::is_plain_name(&info.sha) {
         return Err(records_error(&url, format!("odd revision `{}`", info.sha)));
@@ -134,7 +128,11 @@ pub(in crate::models) fn hub_cached(
     options: &FetchOptions,
 ) -> Option<(Vec<ModelFile>, String)> {
     let folder = format!("models--{}", hub.repo.replace('/', "--"));
-    let home = options.hub_home.as_ref()?.join("hub").join(folder);
+    let cache = options.hub_home.as_ref()?.join("hub");
+    // Other programs name the folder as their user wrote the repository.
+    let mut folders = fs::read_dir(&cache).ok()?.flatten().map(|e| e.file_name());
+    let same = |name: &std::ffi::OsString| name.eq_ignore_ascii_case(&folder);
+    let home = cache.join(folders.find(same)?);
     let revision = match &hub.revision {
         Some(revision) => revision.clone(),
         None => fs::read_to_string(home.join("refs/main"))

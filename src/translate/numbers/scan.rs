@@ -197,6 +197,13 @@ fn digits_len(text: &str) -> usize {
 /// The number that digits write, or those of a date with stops.
 fn digits(text: &str, after: &str) -> Vec<Number> {
     let trimmed = after.trim_start().to_ascii_lowercase();
+    if text.len() == 4 && (trimmed.starts_with("gmt") || trimmed.starts_with("بتوقيت")) {
+        // 1230 GMT; the minutes of a full hour are not said.
+        let (hour, minutes) = text.split_at(2);
+        let part = |p: &str| Number::in_digits(vec![p.parse().unwrap_or(0.0)]);
+        let shown = (minutes != "00").then(|| part(minutes));
+        return [part(hour)].into_iter().chain(shown).collect();
+    }
     let says = |words: &[&str]| words.iter().any(|w| trimmed.starts_with(w));
     let afternoon = says(&["pm", "p.m", "مساء"]);
     let timed = afternoon || says(&["am", "a.m", "صباحا"]);
