@@ -11,7 +11,8 @@ use super::{Kernels, multiversion};
 const LANES: usize = 8;
 /// From so many queries on, the library's product runs over the keys' width in one fused chain.
 const CHAINED_SCORES: usize = 12;
-/// From so many queries on, it fuses products with sums when it mixes values.
+/// From so many queries on, it fuses products with sums when it mixes values, if they are wider
+/// than one of its vectors.
 const FUSED_MIX: usize = 4;
 
 /// Keys of one sentence, turned so that a head's scores are computed side by side.
@@ -92,7 +93,7 @@ impl Kernels {
     ) {
         let last = weights.len().saturating_sub(1) * stride + out.len();
         assert!(out.len() <= stride && (weights.is_empty() || values.len() >= last));
-        if queries >= FUSED_MIX {
+        if queries >= FUSED_MIX && out.len() > LANES {
             multiversion!(self.isa(), fused_rows(weights: &[f32], values: &[f32], stride: usize, out: &mut [f32]));
         } else {
             multiversion!(self.isa(), plain_rows(weights: &[f32], values: &[f32], stride: usize, out: &mut [f32]));
