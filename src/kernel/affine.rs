@@ -62,7 +62,8 @@ impl Kernels {
 
 #[inline(always)]
 fn quantize_scaled(x: &[f32], alpha: f32, out: &mut QuantizedRows) {
-    /// Adding and taking away 1.5 * 2^23 rounds to the nearest, ties to even, in SIMD.
+    /// Adding 1.5 * 2^23 rounds to the nearest, ties to even, and leaves the integer in the lowest
+    /// bits.
     const ROUND: f32 = 12_582_912.0;
     let rows = x.chunks_exact(out.k).zip(out.data.chunks_exact_mut(out.k));
     for ((xs, qs), offset) in rows.zip(&mut out.offsets) {
@@ -71,7 +72,7 @@ fn quantize_scaled(x: &[f32], alpha: f32, out: &mut QuantizedRows) {
             let v = x * alpha;
             let v = if v < -127.0 { -127.0 } else { v };
             let v = if v > 127.0 { 127.0 } else { v };
-            let int = ((v + ROUND) - ROUND) as i32;
+            let int = (v + ROUND).to_bits().wrapping_sub(ROUND.to_bits()) as i32;
             *q = int as i8;
             sum += int;
         }

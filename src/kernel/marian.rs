@@ -15,9 +15,12 @@ const CHAINED_SCORES: usize = 12;
 /// than one of its vectors.
 const FUSED_MIX: usize = 4;
 
+/// Columns that keys are padded to a multiple of.
+const PAD: usize = 16;
+
 /// Keys of one sentence, turned so that a head's scores are computed side by side.
 ///
-/// Shape: `[heads, width, count]`.
+/// Shape: `[heads, width, columns]`.
 #[derive(Clone, Debug)]
 pub struct Keys {
     data: Vec<f32>,
@@ -44,9 +47,11 @@ impl Keys {
         } else {
             1.0
         };
-        let mut data = vec![0.0; keys.len()];
+        let columns = count.next_multiple_of(PAD);
+        let mut data = vec![0.0; columns * dim];
         for (position, key) in keys.chunks_exact(dim).enumerate() {
-            for (slot, &x) in data.iter_mut().skip(position).step_by(count).zip(key) {
+            let slots = data.iter_mut().skip(position).step_by(columns);
+            for (slot, &x) in slots.zip(key) {
                 *slot = x * factor;
             }
         }
@@ -59,6 +64,12 @@ impl Keys {
         }
     }
 
+    /// Scores of one query, of which the first [`Keys::count`] mean something.
+    #[must_use]
+    pub fn columns(&self) -> usize {
+        self.count.next_multiple_of(PAD)
+    }
+
     /// Positions.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -67,36 +78,56 @@ impl Keys {
 }
 
 impl Kernels {
-    /// Scores of one head's query (`[width]`) with all keys, divided by the root of the width.
+    /// Scores of one head's queries with all keys, divided by the root of the width.
+    ///
+    /// Shapes: queries `[rows, stride]`, of which the first `width` columns are the head's; out
+    /// `[rows, columns]`.
     ///
     /// # Panics
     /// When the shapes do not fit.
-    pub fn scores(self, keys: &Keys, head: usize, query: &[f32], out: &mut [f32]) {
-        assert!(query.len() == keys.width && out.len() == keys.count);
-        let size = keys.width * keys.count;
+    pub fn scores(self, keys: &Keys, head: usize, queries: &[f32], stride: usize, out: &mut [f32]) {
+        let rows = out.len() / keys.columns().max(1);
+        assert!(out.len() == rows * keys.columns() && stride >= keys.width);
+        assert!(rows == 0 || queries.len() >= (rows - 1) * stride + keys.width);
+        let size = keys.width * keys.columns();
         let data = &keys.data[head * size..][..size];
-        multiversion!(self.isa(), scores(keys: &Keys, data: &[f32], query: &[f32], out: &mut [f32]));
+        let queries = Rows {
+            data: queries,
+            stride,
+        };
+        multiversion!(self.isa(), scores(keys: &Keys, data: &[f32], queries: Rows<'_>, out: &mut [f32]));
     }
 
-    /// `out = weights . values`: one head's values (`[weights, stride]`, of which `out` takes the
-    /// first columns), summed in the order of the positions; `queries` as in [`Keys::new`].
+    /// `out = weights . values` for one head: sums in the order of the positions.
+    ///
+    /// Shapes: weights `[rows, columns of keys]`, values `[count, stride]` and out `[rows, stride]`,
+    /// of both of which the first `width` columns are the head's.
     ///
     /// # Panics
     /// When the shapes do not fit.
-    pub fn mix(
-        self,
-        weights: &[f32],
-        values: &[f32],
-        stride: usize,
-        queries: usize,
-        out: &mut [f32],
-    ) {
-        let last = weights.len().saturating_sub(1) * stride + out.len();
-        assert!(out.len() <= stride && (weights.is_empty() || values.len() >= last));
-        if queries >= FUSED_MIX && out.len() > LANES {
-            multiversion!(self.isa(), fused_rows(weights: &[f32], values: &[f32], stride: usize, out: &mut [f32]));
+    pub fn mix(self, keys: &Keys, weights: &[f32], values: &[f32], stride: usize, out: &mut [f32]) {
+        let rows = weights.len() / keys.columns().max(1);
+        let fits = |len: usize, rows: usize| rows == 0 || len >= (rows - 1) * stride + keys.width;
+        assert!(weights.len() == rows * keys.columns() && stride >= keys.width);
+        assert!(fits(values.len(), keys.count) && fits(out.len(), rows));
+        let weights = Rows {
+            data: weights,
+            stride: keys.columns(),
+        };
+        let values = Rows {
+            data: values,
+            stride,
+        };
+        let shape = Shape {
+            rows,
+            terms: keys.count,
+            columns: keys.width,
+            stride,
+        };
+        if keys.queries >= FUSED_MIX && keys.width > LANES {
+            multiversion!(self.isa(), fused(weights: Rows<'_>, values: Rows<'_>, shape: Shape, out: &mut [f32]));
         } else {
-            multiversion!(self.isa(), plain_rows(weights: &[f32], values: &[f32], stride: usize, out: &mut [f32]));
+            multiversion!(self.isa(), plain(weights: Rows<'_>, values: Rows<'_>, shape: Shape, out: &mut [f32]));
         }
     }
 
@@ -138,106 +169,172 @@ impl Kernels {
     }
 }
 
+/// A matrix by rows that lie `stride` floats apart.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    data: &'a [f32],
+    stride: usize,
+}
+
+/// Of a product `[rows, terms] . [terms, columns]`, whose output rows lie `stride` apart.
+#[derive(Clone, Copy)]
+struct Shape {
+    rows: usize,
+    terms: usize,
+    columns: usize,
+    stride: usize,
+}
+
 #[inline(always)]
-fn scores(keys: &Keys, data: &[f32], query: &[f32], out: &mut [f32]) {
+fn scores(keys: &Keys, data: &[f32], queries: Rows<'_>, out: &mut [f32]) {
+    let columns = keys.columns();
     if keys.queries >= CHAINED_SCORES {
-        fused_rows(query, data, keys.count, out);
+        let shape = Shape {
+            rows: out.len() / columns,
+            terms: keys.width,
+            columns,
+            stride: columns,
+        };
+        let data = Rows {
+            data,
+            stride: columns,
+        };
+        fused(queries, data, shape, out);
         return;
     }
     let one = keys.queries == 1;
     let full = keys.count / 4 * 4;
-    let (blocks, rest) = out.split_at_mut(full);
-    four_chains(query, data, keys.count, one, blocks);
-    for (i, slot) in rest.iter_mut().enumerate() {
-        let column = data[full + i..].iter().step_by(keys.count);
-        let products = query.iter().zip(column).map(|(q, k)| q * k);
-        *slot = match (one, i) {
-            (true, 1) => peeled_chains::<4>(products),
-            (true, _) => peeled_chains::<8>(products),
-            (false, _) => eight_chains(products),
-        };
-    }
-    for slot in out {
-        *slot *= keys.scale;
-    }
-}
-
-/// `out[c] = sum over i of weights[i] * rows[i][c]`, each product fused with its sum.
-#[inline(always)]
-fn fused_rows(weights: &[f32], rows: &[f32], stride: usize, out: &mut [f32]) {
-    each_tile(out, |first, sums| {
-        for (i, &weight) in weights.iter().enumerate() {
-            let row = &rows[i * stride + first..];
-            for (sum, x) in sums.iter_mut().zip(row) {
-                *sum = weight.mul_add(*x, *sum);
-            }
+    for (row, out) in out.chunks_exact_mut(columns).enumerate() {
+        let query = &queries.data[row * queries.stride..][..keys.width];
+        four_chains(query, data, one, out);
+        for (i, slot) in out[full..keys.count].iter_mut().enumerate() {
+            let column = data[full + i..].iter().step_by(columns);
+            let products = query.iter().zip(column).map(|(q, k)| q * k);
+            *slot = match (one, i) {
+                (true, 1) => peeled_chains::<4>(products),
+                (true, _) => peeled_chains::<8>(products),
+                (false, _) => eight_chains(products),
+            };
         }
-    });
-}
-
-/// As [`fused_rows`], products rounded before they are added.
-#[inline(always)]
-fn plain_rows(weights: &[f32], rows: &[f32], stride: usize, out: &mut [f32]) {
-    each_tile(out, |first, sums| {
-        for (i, &weight) in weights.iter().enumerate() {
-            let row = &rows[i * stride + first..];
-            for (sum, x) in sums.iter_mut().zip(row) {
-                *sum += weight * x;
-            }
+        for slot in out {
+            *slot *= keys.scale;
         }
-    });
+    }
 }
 
-/// Hands out zeroed tiles of `out`, of fixed sizes where it can, so that sums stay in registers.
+/// `out = a . b`, terms in order, each product fused with its sum.
 #[inline(always)]
-fn each_tile(out: &mut [f32], f: impl Fn(usize, &mut [f32])) {
-    const TILE: usize = 32;
+fn fused(a: Rows<'_>, b: Rows<'_>, shape: Shape, out: &mut [f32]) {
+    product(a, b, shape, out, |sum, a, b| a.mul_add(b, sum));
+}
+
+/// As [`fused`], products rounded before they are added.
+#[inline(always)]
+fn plain(a: Rows<'_>, b: Rows<'_>, shape: Shape, out: &mut [f32]) {
+    product(a, b, shape, out, |sum, a, b| sum + a * b);
+}
+
+#[inline(always)]
+fn product(
+    a: Rows<'_>,
+    b: Rows<'_>,
+    shape: Shape,
+    out: &mut [f32],
+    add: impl Fn(f32, f32, f32) -> f32 + Copy,
+) {
+    let mut row = 0;
+    while row + 4 <= shape.rows {
+        row_tile::<4>(a, b, shape, row, out, add);
+        row += 4;
+    }
+    while row < shape.rows {
+        row_tile::<1>(a, b, shape, row, out, add);
+        row += 1;
+    }
+}
+
+#[inline(always)]
+fn row_tile<const R: usize>(
+    a: Rows<'_>,
+    b: Rows<'_>,
+    shape: Shape,
+    row: usize,
+    out: &mut [f32],
+    add: impl Fn(f32, f32, f32) -> f32 + Copy,
+) {
     let mut first = 0;
-    let mut tiles = out.chunks_exact_mut(TILE);
-    for tile in &mut tiles {
-        let mut sums = [0.0; TILE];
-        f(first, &mut sums);
-        tile.copy_from_slice(&sums);
-        first += TILE;
+    while first + 16 <= shape.columns {
+        tile::<R, 16>(a, b, shape, [row, first], out, add);
+        first += 16;
     }
-    let mut tiles = tiles.into_remainder().chunks_exact_mut(LANES);
-    for tile in &mut tiles {
-        let mut sums = [0.0; LANES];
-        f(first, &mut sums);
-        tile.copy_from_slice(&sums);
-        first += LANES;
+    while first + 8 <= shape.columns {
+        tile::<R, 8>(a, b, shape, [row, first], out, add);
+        first += 8;
     }
-    let rest = tiles.into_remainder();
-    rest.fill(0.0);
-    f(first, rest);
+    while first < shape.columns {
+        tile::<R, 1>(a, b, shape, [row, first], out, add);
+        first += 1;
+    }
 }
 
-/// Dot products of `query` with the first `out` columns of `keys`: four chains over the width,
-/// with `peel` the first four products in the first chain; chains join as (0 + 2) + (1 + 3).
+/// `R` rows and `C` columns of a product, from `[row, first]` on, with its sums in registers.
 #[inline(always)]
-fn four_chains(query: &[f32], keys: &[f32], stride: usize, peel: bool, out: &mut [f32]) {
-    const TILE: usize = 16;
-    let mut first = 0;
-    while first < out.len() {
-        let width = TILE.min(out.len() - first);
-        let mut chains = [[0.0f32; TILE]; 4];
-        for (i, &q) in query.iter().enumerate() {
-            let chain = &mut chains[if peel && i < 4 { 0 } else { i % 4 }];
-            let row = &keys[i * stride + first..];
-            if width == TILE {
-                for (sum, k) in chain.iter_mut().zip(&row[..TILE]) {
-                    *sum += q * k;
-                }
-            } else {
-                for (sum, k) in chain.iter_mut().zip(&row[..width]) {
-                    *sum += q * k;
-                }
+fn tile<const R: usize, const C: usize>(
+    a: Rows<'_>,
+    b: Rows<'_>,
+    shape: Shape,
+    [row, first]: [usize; 2],
+    out: &mut [f32],
+    add: impl Fn(f32, f32, f32) -> f32 + Copy,
+) {
+    let mut sums = [[0.0f32; C]; R];
+    let rows: [&[f32]; R] = std::array::from_fn(|r| &a.data[(row + r) * a.stride..][..shape.terms]);
+    for term in 0..shape.terms {
+        let b = &b.data[term * b.stride + first..][..C];
+        for (sums, a) in sums.iter_mut().zip(rows) {
+            let a = a[term];
+            for (sum, b) in sums.iter_mut().zip(b) {
+                *sum = add(*sum, a, *b);
             }
         }
-        for (i, slot) in out[first..][..width].iter_mut().enumerate() {
-            *slot = (chains[0][i] + chains[2][i]) + (chains[1][i] + chains[3][i]);
+    }
+    for (r, sums) in sums.iter().enumerate() {
+        out[(row + r) * shape.stride + first..][..C].copy_from_slice(sums);
+    }
+}
+
+/// Dot products of `query` with the columns of `keys`: four chains over the width, with `peel` the
+/// first four products in the first chain; chains join as (0 + 2) + (1 + 3).
+#[inline(always)]
+fn four_chains(query: &[f32], keys: &[f32], peel: bool, out: &mut [f32]) {
+    let columns = out.len();
+    for (tile, out) in out.chunks_exact_mut(PAD).enumerate() {
+        let mut chains = [[0.0f32; PAD]; 4];
+        let row = |i: usize| &keys[i * columns + tile * PAD..][..PAD];
+        let peeled = if peel { query.len().min(4) } else { 0 };
+        for i in 0..peeled {
+            add_row(&mut chains[0], query[i], row(i));
         }
-        first += width;
+        let mut i = peeled;
+        while i + 4 <= query.len() {
+            for (chain, i) in chains.iter_mut().zip(i..) {
+                add_row(chain, query[i], row(i));
+            }
+            i += 4;
+        }
+        for (chain, i) in chains.iter_mut().zip(i..query.len()) {
+            add_row(chain, query[i], row(i));
+        }
+        for (c, slot) in out.iter_mut().enumerate() {
+            *slot = (chains[0][c] + chains[2][c]) + (chains[1][c] + chains[3][c]);
+        }
+    }
+}
+
+#[inline(always)]
+fn add_row(sums: &mut [f32; PAD], weight: f32, row: &[f32]) {
+    for (sum, x) in sums.iter_mut().zip(row) {
+        *sum += weight * x;
     }
 }
 
@@ -512,17 +609,20 @@ mod tests {
             let keys = noise(count * dim, 1);
             for queries in [1, 3, 7, 12] {
                 let turned = Keys::new(&keys, heads, width, queries);
-                let query = noise(width, 2);
+                let query = noise(5 * width, 2);
                 let mut results = all().into_iter().map(|kernels| {
-                    let mut scores = vec![0.0; count];
-                    kernels.scores(&turned, 1, &query, &mut scores);
-                    kernels.softmax(&mut scores);
-                    let mut mixed = vec![0.0; width];
-                    kernels.mix(&scores, &keys[width..], dim, queries, &mut mixed);
+                    let mut scores = vec![0.0; 5 * turned.columns()];
+                    kernels.scores(&turned, 1, &query, width, &mut scores);
+                    for row in scores.chunks_exact_mut(turned.columns()) {
+                        kernels.softmax(&mut row[..count]);
+                        row[count..].fill(0.0);
+                    }
+                    let mut mixed = vec![0.0; 5 * dim];
+                    kernels.mix(&turned, &scores, &keys[width..], dim, &mut mixed);
                     let mut rows = mixed.clone();
-                    kernels.add_norm(&mut rows, &query, &mixed, &query);
-                    let mut cell = query.clone();
-                    kernels.ssru(&mut rows, &mut cell, &mixed);
+                    kernels.add_norm(&mut rows, &mixed, &query[..dim], &query[dim..][..dim]);
+                    let mut cell = query[..dim].to_vec();
+                    kernels.ssru(&mut rows[..dim], &mut cell, &mixed[..dim]);
                     kernels.swish(&mut cell);
                     let all = scores.iter().chain(&mixed).chain(&rows).chain(&cell);
                     all.map(|x| x.to_bits()).collect::<Vec<_>>()
@@ -543,8 +643,8 @@ mod tests {
             let query = noise(width, 4);
             for queries in [1, 2, 11, 12] {
                 let turned = Keys::new(&keys, 1, width, queries);
-                let mut out = vec![0.0; count];
-                Kernels::detect().scores(&turned, 0, &query, &mut out);
+                let mut out = vec![0.0; turned.columns()];
+                Kernels::detect().scores(&turned, 0, &query, width, &mut out);
                 for (got, key) in out.iter().zip(keys.chunks_exact(width)) {
                     let wanted: f32 = key.iter().zip(&query).map(|(k, q)| k * q).sum();
                     assert!((got - wanted / 4.0).abs() < 1e-5, "{count} {queries}");

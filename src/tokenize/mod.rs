@@ -9,3 +9,4 @@ pub mod hf;
 mod protobuf;
 pub mod seq2seq;
 pub mod spm;
+mod trie;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::bpe;
 use super::charsmap::Charsmap;
 use super::protobuf::{Field, Message};
+use super::trie::Trie;
 
 /// Why a sentencepiece model could not be read.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -47,10 +48,8 @@ const UNKNOWN_TEXT: &str = " \u{2047} ";
 #[derive(Clone, Debug)]
 pub struct Spm {
     pieces: Vec<Piece>,
-    /// Ids of the pieces that may match text, in byte order of their texts.
-    sorted: Vec<u32>,
-    /// Where in `sorted` the pieces of a first byte begin; 257 entries.
-    first: Vec<u32>,
+    /// The pieces that may match text, by their text.
+    matching: Trie,
     charsmap: Charsmap,
     /// The charsmap as the file has it.
     raw_charsmap: Vec<u8>,
@@ -127,14 +126,9 @@ impl Spm {
         if sorted.windows(2).any(|two| text(two[0]) == text(two[1])) {
             return Err(SpmError::Invalid("a piece stands in it twice"));
         }
-        let mut first = vec![0u32; 257];
-        for &id in &sorted {
-            let byte = pieces[id as usize].text.as_bytes()[0];
-            first[usize::from(byte) + 1] += 1;
-        }
-        for at in 1..first.len() {
-            first[at] += first[at - 1];
-        }
+        let stored: Vec<(&[u8], u32)> =
+            sorted.iter().map(|&id| (text(id).as_bytes(), id)).collect();
+        let matching = Trie::new(&stored);
         let scores = || {
             pieces
                 .iter()
@@ -157,8 +151,7 @@ impl Spm {
             None
         };
         Ok(Self {
-            sorted,
-            first,
+            matching,
             charsmap: Charsmap::parse(settings.charsmap)?,
             raw_charsmap: settings.charsmap.to_vec(),
             dummy_prefix: settings.dummy_prefix,
@@ -319,11 +312,12 @@ impl Spm {
     fn merged(&self, text: &str) -> Vec<(usize, usize, u32)> {
         let whole = |rest: &str| {
             let mut longest = None;
-            self.for_each_prefix(rest.as_bytes(), |length, id| {
-                if self.pieces[id as usize].kind == Kind::UserDefined {
-                    longest = Some(length);
-                }
-            });
+            self.matching
+                .for_each_prefix(rest.as_bytes(), |length, id| {
+                    if self.pieces[id as usize].kind == Kind::UserDefined {
+                        longest = Some(length);
+                    }
+                });
             longest
         };
         let score = |piece: &str| self.find(piece).map(|id| self.pieces[id as usize].score);
@@ -341,14 +335,7 @@ impl Spm {
 
     /// Id of a piece that may match text.
     fn find(&self, piece: &str) -> Option<u32> {
-        let byte = usize::from(*piece.as_bytes().first()?);
-        let range = self.first[byte] as usize..self.first[byte + 1] as usize;
-        let candidates = &self.sorted[range];
-        let text = |id: u32| &*self.pieces[id as usize].text;
-        candidates
-            .binary_search_by(|&id| text(id).cmp(piece))
-            .ok()
-            .map(|at| candidates[at])
+        self.matching.get(piece.as_bytes())
     }
 
     /// The normaliser's rules as the file has them.
@@ -403,46 +390,22 @@ impl Spm {
             let so_far = steps[start].score;
             let width = character.len_utf8();
             let mut single = false;
-            self.for_each_prefix(&text.as_bytes()[start..], |length, id| {
-                let piece = &self.pieces[id as usize];
-                let score = if piece.kind == Kind::UserDefined {
-                    length as f32 * self.max_score - 0.1
-                } else {
-                    piece.score
-                };
-                steps[start + length].offer(so_far + score, start, id);
-                single |= length == width;
-            });
+            self.matching
+                .for_each_prefix(&text.as_bytes()[start..], |length, id| {
+                    let piece = &self.pieces[id as usize];
+                    let score = if piece.kind == Kind::UserDefined {
+                        length as f32 * self.max_score - 0.1
+                    } else {
+                        piece.score
+                    };
+                    steps[start + length].offer(so_far + score, start, id);
+                    single |= length == width;
+                });
             if !single {
                 steps[start + width].offer(so_far + self.unknown_score, start, self.unknown_id);
             }
         }
         steps
-    }
-
-    /// Calls `found` with the length and id of each piece that `input` starts with.
-    fn for_each_prefix(&self, input: &[u8], mut found: impl FnMut(usize, u32)) {
-        let Some(&byte) = input.first() else { return };
-        let range =
-            self.first[usize::from(byte)] as usize..self.first[usize::from(byte) + 1] as usize;
-        let mut candidates = &self.sorted[range];
-        let text = |id: u32| self.pieces[id as usize].text.as_bytes();
-        for length in 1..=input.len() {
-            // All candidates share the first `length` bytes of `input`; the shortest comes first.
-            let Some(&head) = candidates.first() else {
-                return;
-            };
-            if text(head).len() == length {
-                found(length, head);
-                candidates = &candidates[1..];
-            }
-            let Some(&next) = input.get(length) else {
-                return;
-            };
-            let from = candidates.partition_point(|&id| text(id)[length] < next);
-            let to = from + candidates[from..].partition_point(|&id| text(id)[length] == next);
-            candidates = &candidates[from..to];
-        }
     }
 
     /// The text of `ids`; control pieces leave no trace.

@@ -38,6 +38,24 @@ pub(super) struct Span {
     pub(super) len: usize,
 }
 
+/// Rows of a sentence that attend at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Queries {
+    /// All its positions, in an encoder.
+    All,
+    /// The next position, in a decoder.
+    One,
+}
+
+impl Queries {
+    fn of(self, span: &Span) -> usize {
+        match self {
+            Self::All => span.len,
+            Self::One => 1,
+        }
+    }
+}
+
 impl Attention {
     pub(super) fn new(
         model: &MarianFile<'_>,
@@ -59,13 +77,12 @@ impl Attention {
         })
     }
 
-    /// Keys and values of `rows`, to be attended by all rows of a sentence at a time (`encoder`)
-    /// or by one.
+    /// Keys and values of `rows`, to be attended by so many queries at a time.
     pub(super) fn memory(
         &self,
         rows: &[f32],
         spans: &[Span],
-        encoder: bool,
+        queries: Queries,
         work: &mut Scratch,
         memory: &mut Memory,
     ) {
@@ -80,21 +97,21 @@ impl Attention {
         memory.keys.clear();
         memory.keys.extend(spans.iter().map(|span| {
             let keys = &hidden[span.start * dim..][..span.len * dim];
-            let queries = if encoder { span.len } else { 1 };
-            Keys::new(keys, self.heads, dim / self.heads, queries)
+            Keys::new(keys, self.heads, dim / self.heads, queries.of(span))
         }));
         self.value
-            .apply(*kernels, rows, quantised, &mut memory.values);
+            .apply_after(&self.key, *kernels, rows, quantised, &mut memory.values);
     }
 
-    /// Every row of `rows` attends to its sentence in `memory`: `spans` has where the sentence
-    /// lies there, for each row.
+    /// Every row of `rows` attends to its sentence in `memory`: `spans` has each sentence once,
+    /// with as many rows as it has `queries`; with [`Queries::All`], right after
+    /// [`Attention::memory`] of the same rows.
     pub(super) fn apply(
         &self,
         rows: &mut Vec<f32>,
         memory: &Memory,
-        spans: impl Iterator<Item = Span>,
-        encoder: bool,
+        spans: &[Span],
+        queries: Queries,
         work: &mut Scratch,
     ) {
         let Scratch {
@@ -105,19 +122,29 @@ impl Attention {
             scores,
         } = work;
         let (dim, width) = (self.query.outputs(), self.query.outputs() / self.heads);
-        self.query.apply(*kernels, rows, quantised, hidden);
+        match queries {
+            Queries::All => self
+                .query
+                .apply_after(&self.value, *kernels, rows, quantised, hidden),
+            Queries::One => self.query.apply(*kernels, rows, quantised, hidden),
+        }
         mixed.resize(rows.len(), 0.0);
-        let queries = hidden.chunks_exact(dim).zip(mixed.chunks_exact_mut(dim));
-        for ((query, mixed), span) in queries.zip(spans) {
-            scores.resize(span.len, 0.0);
+        let mut first = 0;
+        for span in spans {
+            let keys = &memory.keys[span.sentence];
+            let count = queries.of(span);
+            scores.resize(count * keys.columns(), 0.0);
             let values = &memory.values[span.start * dim..][..span.len * dim];
-            let heads = query.chunks_exact(width).zip(mixed.chunks_exact_mut(width));
-            for (head, (query, mixed)) in heads.enumerate() {
-                kernels.scores(&memory.keys[span.sentence], head, query, scores);
-                kernels.softmax(scores);
-                let queries = if encoder { span.len } else { 1 };
-                kernels.mix(scores, &values[head * width..], dim, queries, mixed);
+            let queries = &hidden[first * dim..][..count * dim];
+            let mixed = &mut mixed[first * dim..][..count * dim];
+            for (head, at) in (0..dim).step_by(width).enumerate() {
+                kernels.scores(keys, head, &queries[at..], dim, scores);
+                for row in scores.chunks_exact_mut(keys.columns()) {
+                    kernels.softmax(&mut row[..span.len]);
+                }
+                kernels.mix(keys, scores, &values[at..], dim, &mut mixed[at..]);
             }
+            first += count;
         }
         self.output.apply(*kernels, mixed, quantised, hidden);
         self.norm.add(*kernels, hidden, rows);

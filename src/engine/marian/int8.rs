@@ -181,17 +181,11 @@ impl Linear {
     ) {
         let (width, outputs) = (self.weights.width(), self.outputs());
         out.resize(input.len() / width * outputs, 0.0);
-        let mut apply = |alpha: f32, bias: &[f32], input: &[f32], out: &mut [f32]| {
-            kernels.quantize_scaled(input, width, alpha, quantised);
-            let end = Epilogue {
-                shift: &self.scales.shift,
-                unit: 1.0 / (alpha * self.scales.multiplier),
-                bias,
-            };
-            kernels.affine_int8(quantised, &self.weights.packed, end, out);
-        };
         match self.scales.input {
-            InputScale::Stored(alpha) => apply(alpha, &self.scales.bias, input, out),
+            InputScale::Stored(alpha) => {
+                kernels.quantize_scaled(input, width, alpha, quantised);
+                self.product(kernels, quantised, alpha, &self.scales.bias, out);
+            }
             InputScale::Largest => {
                 let rows = input.chunks_exact(width);
                 for (row, out) in rows.zip(out.chunks_exact_mut(outputs)) {
@@ -201,10 +195,47 @@ impl Linear {
                     } else {
                         1.0
                     };
-                    apply(alpha, &self.scales.shifted_bias(alpha), row, out);
+                    kernels.quantize_scaled(row, width, alpha, quantised);
+                    let bias = self.scales.shifted_bias(alpha);
+                    self.product(kernels, quantised, alpha, &bias, out);
                 }
             }
         }
+    }
+
+    /// As [`Linear::apply`], right after `before` was applied to the same input: where both
+    /// quantise alike, what is in `quantised` is used again.
+    pub(super) fn apply_after(
+        &self,
+        before: &Self,
+        kernels: Kernels,
+        input: &[f32],
+        quantised: &mut QuantizedRows,
+        out: &mut Vec<f32>,
+    ) {
+        match (self.scales.input, before.scales.input) {
+            (InputScale::Stored(alpha), InputScale::Stored(same)) if alpha == same => {
+                out.resize(input.len() / self.weights.width() * self.outputs(), 0.0);
+                self.product(kernels, quantised, alpha, &self.scales.bias, out);
+            }
+            _ => self.apply(kernels, input, quantised, out),
+        }
+    }
+
+    fn product(
+        &self,
+        kernels: Kernels,
+        quantised: &QuantizedRows,
+        alpha: f32,
+        bias: &[f32],
+        out: &mut [f32],
+    ) {
+        let end = Epilogue {
+            shift: &self.scales.shift,
+            unit: 1.0 / (alpha * self.scales.multiplier),
+            bias,
+        };
+        kernels.affine_int8(quantised, &self.weights.packed, end, out);
     }
 }
 

@@ -159,7 +159,8 @@ impl Ssru {
             ..
         } = work;
         self.input.apply(*kernels, rows, quantised, hidden);
-        self.forget.apply(*kernels, rows, quantised, mixed);
+        self.forget
+            .apply_after(&self.input, *kernels, rows, quantised, mixed);
         kernels.ssru(hidden, cells, mixed);
         self.norm.add(*kernels, hidden, rows);
         std::mem::swap(rows, hidden);

@@ -5,7 +5,7 @@ use crate::formats::marian_bin::{FormatError, MarianFile};
 use crate::kernel::Kernels;
 
 use super::Config;
-use super::attention::{Attention, Memory, Span};
+use super::attention::{Attention, Memory, Queries, Span};
 use super::int8::{Linear, Scales, Weights};
 use super::layers::{FeedForward, Scratch, Ssru};
 
@@ -178,16 +178,11 @@ impl MarianModel {
             });
             start += source.len();
         }
-        let of_rows = || {
-            spans
-                .iter()
-                .flat_map(|span| std::iter::repeat_n(*span, span.len))
-        };
         let mut memory = Memory::default();
         for layer in &self.encoder {
             let attention = &layer.attention;
-            attention.memory(&rows, &spans, true, work, &mut memory);
-            attention.apply(&mut rows, &memory, of_rows(), true, work);
+            attention.memory(&rows, &spans, Queries::All, work, &mut memory);
+            attention.apply(&mut rows, &memory, &spans, Queries::All, work);
             layer.ffn.apply(&mut rows, work);
         }
         let memories = self
@@ -196,7 +191,7 @@ impl MarianModel {
             .map(|layer| {
                 let mut memory = Memory::default();
                 let attention = &layer.attention;
-                attention.memory(&rows, &spans, false, work, &mut memory);
+                attention.memory(&rows, &spans, Queries::One, work, &mut memory);
                 memory
             })
             .collect();
@@ -231,8 +226,9 @@ impl MarianModel {
         }
         for ((layer, memory), state) in self.decoder.iter().zip(&encoded.memories).zip(states) {
             layer.ssru.apply(rows, state, work);
-            let spans = spans.iter().copied();
-            layer.attention.apply(rows, memory, spans, false, work);
+            layer
+                .attention
+                .apply(rows, memory, spans, Queries::One, work);
             layer.ffn.apply(rows, work);
         }
     }

@@ -1,6 +1,7 @@
 //! Greedy search over a batch, with a shortlist of candidates for each source alone.
 
 use crate::decode::{DecodeOptions, Decoded};
+use crate::kernel::Kernels;
 
 use super::MarianModel;
 use super::attention::Span;
@@ -147,7 +148,7 @@ impl MarianModel {
                 } = &mut work;
                 let shortlist = &target.shortlist;
                 shortlist.apply(*kernels, row, quantised, &mut logits);
-                target.choose(&logits, special, options);
+                target.choose(&logits, special, options, *kernels);
                 let ended = target.ids.last() == Some(&special.eos);
                 let full = target.ids.len() >= target.limit;
                 if ended || full {
@@ -180,22 +181,31 @@ impl MarianModel {
 
 impl Target {
     /// Appends the best candidate that the options allow.
-    fn choose(&mut self, logits: &[f32], special: SpecialIds, options: &DecodeOptions) {
+    fn choose(
+        &mut self,
+        logits: &[f32],
+        special: SpecialIds,
+        options: &DecodeOptions,
+        kernels: Kernels,
+    ) {
+        let (best, log_sum) = kernels.argmax_log_sum_exp(logits);
         let early = self.ids.len() < options.min_new_tokens.unwrap_or(0);
-        let mut best: Option<(f32, u32)> = None;
-        for (&id, &logit) in self.candidates.iter().zip(logits) {
-            let barred = id == special.unknown
-                || (early && id == special.eos)
-                || best.is_some_and(|(score, _)| logit <= score)
-                || repeats(&self.ids, id, options.no_repeat_ngram.unwrap_or(0));
-            if !barred {
-                best = Some((logit, id));
-            }
-        }
-        let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let (logit, id) = best.unwrap_or((max, special.eos));
-        let total: f32 = logits.iter().map(|l| (l - max).exp()).sum();
-        self.sum += logit - max - total.ln();
+        let allowed = |at: usize| {
+            let id = self.candidates[at];
+            id != special.unknown
+                && !(early && id == special.eos)
+                && !repeats(&self.ids, id, options.no_repeat_ngram.unwrap_or(0))
+        };
+        let best = if allowed(best) {
+            Some(best)
+        } else {
+            let others = (0..logits.len()).filter(|&at| allowed(at));
+            others.reduce(|best, at| if logits[at] > logits[best] { at } else { best })
+        };
+        let (logit, id) = best.map_or((log_sum, special.eos), |at| {
+            (logits[at], self.candidates[at])
+        });
+        self.sum += logit - log_sum;
         self.ids.push(id);
     }
 }
