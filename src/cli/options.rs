@@ -397,7 +397,7 @@ pub fn open_summarizer(
     context
         .printer
         .note(&format!("summary model: {}", model.name()));
-    Ok(Box::new(model))
+    Ok(model)
 }
 
 /// Opens a directory by the family that its files show.

@@ -1,4 +1,4 @@
-//! Opening a model: files to a [`Translator`] or a [`ChatSummarizer`].
+//! Opening a model: files to a [`Translator`] or a [`Summarizer`].
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use crate::engine::causal::CausalModel;
 use crate::engine::linear::Compute;
 use crate::formats::gguf::{Gguf, GgufError, Value};
 use crate::kernel::Kernels;
-use crate::summarize::ChatSummarizer;
+use crate::summarize::{ChatSummarizer, Seq2SeqSummarizer, Summarizer};
 use crate::text::{Direction, Lang};
 use crate::tokenize::chat::ChatTemplate;
 use crate::tokenize::gguf::GgufTokenizer;
@@ -197,9 +197,10 @@ fn open_gguf_dir(
     open_gguf(id, &revision, false, &slices, &tokenizer, options)
 }
 
-/// Opens a chat model that writes summaries: a directory in GGUF layout or a `*.gguf` file, with
-/// its tokeniser and chat template in the file's own metadata. `revision` is what records name it
-/// by; without it the hash of the weights is.
+/// Opens a model that writes summaries: an encoder-decoder model in Hugging Face's layout, or a
+/// chat model in GGUF layout (a directory or a `*.gguf` file) with its tokeniser and chat template
+/// in the file's own metadata. `revision` is what records name it by; without it the hash of the
+/// weights is.
 ///
 /// # Errors
 /// When files are missing, unreadable or not of this kind.
@@ -208,12 +209,18 @@ pub fn open_summarizer(
     dir: &Path,
     revision: Option<&str>,
     options: OpenOptions,
-) -> Result<ChatSummarizer, OpenError> {
+) -> Result<Box<dyn Summarizer>, OpenError> {
     let family =
         family::detect(dir).map_err(|e| OpenError::Unknown(dir.to_owned(), e.to_string()))?;
+    if family == Family::Hf {
+        let model = HubModel::open(dir, options.kernels, options.compute);
+        let model = model.map_err(|e| OpenError::Unknown(dir.to_owned(), chain(&e)))?;
+        return Ok(Box::new(Seq2SeqSummarizer::new(id, model)));
+    }
     if family != Family::Gguf {
-        let message =
-            format!("a model of the family {family}; summaries are written by chat models in GGUF");
+        let message = format!(
+            "a model of the family {family}; summaries are written by encoder-decoder models and chat models"
+        );
         return Err(OpenError::Unknown(dir.to_owned(), message));
     }
     let gguf_error = |source| OpenError::Gguf {
@@ -250,9 +257,9 @@ pub fn open_summarizer(
         languages.push(Lang::EN);
     }
     let revision = revision.map_or_else(|| sha256_prefix(&parts), str::to_owned);
-    Ok(ChatSummarizer::new(
+    Ok(Box::new(ChatSummarizer::new(
         id, &revision, languages, model, tokenizer, template,
-    ))
+    )))
 }
 
 fn read_error(path: &Path) -> impl Fn(std::io::Error) -> OpenError {

@@ -320,7 +320,7 @@ fn batches(jobs: &[Job]) -> Vec<&[Job]> {
 }
 
 /// The sentences that carry news, each with what stands before it.
-fn pieces(document: &Document<'_>) -> Vec<(&'static str, String)> {
+pub(super) fn pieces(document: &Document<'_>) -> Vec<(&'static str, String)> {
     let paragraph = |kind| kind == BlockKind::Paragraph;
     let opening = document.sentences.iter().position(|s| paragraph(s.kind));
     let mut out = Vec::new();
@@ -345,7 +345,7 @@ fn pieces(document: &Document<'_>) -> Vec<(&'static str, String)> {
 }
 
 /// The sentences of an answer that a reader may be shown, `most` at most.
-fn usable(
+pub(super) fn usable(
     answer: &str,
     cut: bool,
     source: &str,

@@ -8,6 +8,7 @@ mod articles;
 mod boilerplate;
 mod chat;
 mod extractive;
+mod seq2seq;
 mod translated;
 
 use crate::article::BlockKind;
@@ -17,6 +18,7 @@ pub use articles::{ArticleSummary, SummaryDesk, summarize_articles};
 pub use boilerplate::{is_boilerplate, strip_dateline};
 pub use chat::ChatSummarizer;
 pub use extractive::Extractive;
+pub use seq2seq::Seq2SeqSummarizer;
 
 /// A sentence of an article, as a summariser sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

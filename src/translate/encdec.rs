@@ -11,7 +11,7 @@ use crate::engine::encdec::{Architecture, Config, ConfigError, Generation, LoadE
 use crate::engine::linear::Compute;
 use crate::formats::checkpoint::Checkpoint;
 use crate::kernel::Kernels;
-use crate::text::{Direction, Lang};
+use crate::text::{Direction, Lang, split_long};
 use crate::tokenize::hf::TokenizerError;
 use crate::tokenize::seq2seq::{self, Layout, Seq2SeqTokenizer, VocabularyError};
 
@@ -74,6 +74,8 @@ pub struct HubModel {
     model: Model,
     tokenizer: Seq2SeqTokenizer,
     generation: Generation,
+    /// As `generation`, with what the task `summarization` asks for.
+    summary: Generation,
     frame: Frame,
     /// `config.json`.
     config: Value,
@@ -118,7 +120,10 @@ impl HubModel {
         } else {
             &path
         };
-        let generation = Generation::parse(generation.as_deref(), &bytes).map_err(at(used))?;
+        let generation = generation.as_deref();
+        let summary = Generation::for_task(generation, &bytes, "summarization");
+        let summary = summary.map_err(at(&path))?;
+        let generation = Generation::parse(generation, &bytes).map_err(at(used))?;
         let config: Value = serde_json::from_slice(&bytes)
             .map_err(|e| at(&path)(ConfigError::Json(e.to_string())))?;
         let architecture = shape.architecture;
@@ -137,6 +142,7 @@ impl HubModel {
             model,
             tokenizer,
             generation,
+            summary,
             frame,
             config,
             revision,
@@ -267,33 +273,100 @@ impl HubModel {
         if ids.len() <= room {
             return Ok(vec![whole(ids, false)]);
         }
-        // Words are put together while they fit; a word that does not fit alone is cut.
+        let fits = |part: &str| encode(part).is_ok_and(|ids| ids.len() <= room);
         let mut parts = Vec::new();
-        let mut held = String::new();
-        let mut held_ids = Vec::new();
-        for word in text.split_inclusive(char::is_whitespace) {
-            let more = format!("{held}{word}");
-            let ids = encode(more.trim_end())?;
-            if ids.len() <= room {
-                (held, held_ids) = (more, ids);
-                continue;
+        let mut end = 0;
+        for range in split_long(text, &fits) {
+            let gap = range.start > end;
+            end = range.end;
+            // A word that does not fit alone is cut between tokens.
+            for (i, ids) in encode(&text[range])?.chunks(room).enumerate() {
+                parts.push(whole(ids.to_vec(), gap && i == 0));
             }
-            if !held.is_empty() {
-                parts.push(whole(std::mem::take(&mut held_ids), !parts.is_empty()));
-            }
-            held = word.to_owned();
-            held_ids = encode(word.trim_end())?;
-            while held_ids.len() > room {
-                let rest = held_ids.split_off(room);
-                let cut = std::mem::replace(&mut held_ids, rest);
-                parts.push(whole(cut, !parts.is_empty()));
-                held.clear();
-            }
-        }
-        if !held_ids.is_empty() {
-            parts.push(whole(held_ids, !parts.is_empty()));
         }
         Ok(parts)
+    }
+
+    /// Longest source, in tokens, frame included.
+    pub(crate) fn longest_source(&self) -> usize {
+        self.model.config().max_positions.unwrap_or(MAX_SOURCE)
+    }
+
+    /// The languages that the vocabulary is made for: those whose script a fair part of it is in.
+    pub(crate) fn scripts(&self) -> Vec<Lang> {
+        let (mut arabic, mut latin) = (0usize, 0usize);
+        for token in self.tokenizer.tokens() {
+            let has =
+                |range: std::ops::RangeInclusive<char>| token.chars().any(|c| range.contains(&c));
+            arabic += usize::from(has('\u{620}'..='\u{64a}'));
+            latin += usize::from(has('a'..='z'));
+        }
+        let mut langs = Vec::new();
+        // A vocabulary of many languages has one part in fifty for each of its scripts.
+        if latin * 5 >= arabic {
+            langs.push(Lang::EN);
+        }
+        if arabic * 50 >= latin && arabic > 0 {
+            langs.push(Lang::AR);
+        }
+        langs
+    }
+
+    /// How a text to be summarised is framed.
+    fn summary_source(&self, lang: Lang) -> Result<Source, HubError> {
+        let direction = Direction {
+            from: lang,
+            to: lang,
+        };
+        let source = self.source(direction)?;
+        let prefix = self
+            .config
+            .pointer("/task_specific_params/summarization/prefix");
+        Ok(match prefix.and_then(Value::as_str) {
+            Some(prefix) if self.frame == Frame::T5 => Source {
+                prefix: prefix.to_owned(),
+                ..source
+            },
+            _ => source,
+        })
+    }
+
+    /// Whether a text to be summarised fits the model's window.
+    pub(crate) fn reads_whole(&self, text: &str, lang: Lang) -> bool {
+        let Ok(source) = self.summary_source(lang) else {
+            return true;
+        };
+        let ids = self.tokenizer.encode(&format!("{}{text}", source.prefix));
+        ids.is_ok_and(|ids| ids.len() <= self.room(&source))
+    }
+
+    /// Summaries of texts that fit, with whether the limit of tokens cut them off.
+    pub(crate) fn summarize(
+        &self,
+        texts: &[&str],
+        lang: Lang,
+    ) -> Result<Vec<(String, bool)>, String> {
+        let source = self.summary_source(lang).map_err(|e| e.to_string())?;
+        let mut ids = Vec::new();
+        for text in texts {
+            let text = format!("{}{text}", source.prefix);
+            let mut of = self.tokenizer.encode(&text).map_err(|e| e.to_string())?;
+            of.truncate(self.room(&source));
+            ids.push([&source.before[..], &of, &source.behind].concat());
+        }
+        let sources: Vec<&[u32]> = ids.iter().map(Vec::as_slice).collect();
+        let rules = &self.summary.rules;
+        self.search(&sources, source.first, rules, self.summary.max_new_tokens)
+            .into_iter()
+            .map(|found| {
+                let best = found.into_iter().next().ok_or("the search found nothing")?;
+                let text = self
+                    .tokenizer
+                    .decode(&best.ids)
+                    .map_err(|e| e.to_string())?;
+                Ok((text, best.truncated))
+            })
+            .collect()
     }
 
     /// Targets of framed sources, each with at most `nbest` hypotheses.
