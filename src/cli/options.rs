@@ -206,6 +206,31 @@ pub fn open_models(
     Ok(Translators::new(opened))
 }
 
+/// As [`open_models`], for sources that are ids already: a directory that `--model` names may lack
+/// its tokenizer.
+///
+/// # Errors
+/// When the model does not exist or does not load.
+pub fn open_for_ids(
+    args: &ModelArgs,
+    langs: &LangArgs,
+    context: &Context,
+    pool: &rayon::ThreadPool,
+) -> anyhow::Result<Translators> {
+    let Some(dir) = args.model.as_deref().map(Path::new).filter(|d| d.is_dir()) else {
+        return open_models(args, langs, context, pool);
+    };
+    let options = open_options(args.compute_type, context)?;
+    let id = dir.file_name().map(|n| n.to_string_lossy().into_owned());
+    let id = id.unwrap_or_else(|| "model".into());
+    let direction = match (langs.from, langs.to) {
+        (Some(from), Some(to)) => Some(Direction { from, to }),
+        _ => None,
+    };
+    let model = pool.install(|| open::open_dir_for_ids(&id, dir, direction, options));
+    Ok(Translators::new(vec![model.map_err(model_failure)?]))
+}
+
 /// Without `--model`: the best installed model of each direction, and the embedded draft where a
 /// direction of English and Arabic has none.
 fn open_default(

@@ -145,6 +145,25 @@ pub fn open_dir(
     }
 }
 
+/// As [`open_dir`], for sources that are ids already: a model in Hugging Face's layout needs no
+/// tokenizer files.
+///
+/// # Errors
+/// As [`open_dir`].
+pub fn open_dir_for_ids(
+    id: &str,
+    dir: &Path,
+    direction: Option<Direction>,
+    options: OpenOptions,
+) -> Result<Arc<dyn Translator>, OpenError> {
+    if !matches!(family::detect(dir), Ok(Family::Hf)) {
+        return open_dir(id, dir, direction, options);
+    }
+    let model = HubModel::open_for_ids(dir, options.kernels, options.compute);
+    let model = model.map_err(|e| OpenError::Unknown(dir.to_owned(), chain(&e)))?;
+    Ok(Arc::new(HubTranslator::new(id, model, direction)))
+}
+
 /// An error with its causes, in one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

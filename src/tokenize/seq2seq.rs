@@ -89,6 +89,7 @@ enum Kind {
         texts: BTreeMap<u32, String>,
     },
     Hf(HfTokenizer),
+    Absent,
 }
 
 /// Text to source ids without special tokens, target ids to text.
@@ -153,6 +154,13 @@ impl Seq2SeqTokenizer {
         Ok(Self(kind))
     }
 
+    /// What stands for a tokeniser where sources are ids already: it knows no token, and fails when
+    /// it is asked for ids or text.
+    #[must_use]
+    pub fn absent() -> Self {
+        Self(Kind::Absent)
+    }
+
     /// Source ids of `text`, without special tokens.
     ///
     /// # Errors
@@ -176,6 +184,7 @@ impl Seq2SeqTokenizer {
                 Ok(pieces.look_up(split.iter().map(String::as_str)))
             }
             Kind::Hf(tokenizer) => tokenizer.encode(text),
+            Kind::Absent => Err(no_tokenizer()),
         }
     }
 
@@ -216,6 +225,7 @@ impl Seq2SeqTokenizer {
                 Ok(text.trim().to_owned())
             }
             Kind::Hf(tokenizer) => tokenizer.decode(ids),
+            Kind::Absent => Err(no_tokenizer()),
         }
     }
 
@@ -226,6 +236,7 @@ impl Seq2SeqTokenizer {
             Kind::Marian { source, .. } => source.ids.get(token).copied(),
             Kind::M2m100 { pieces, .. } => pieces.ids.get(token).copied(),
             Kind::Hf(tokenizer) => tokenizer.id(token),
+            Kind::Absent => None,
         }
     }
 
@@ -236,8 +247,13 @@ impl Seq2SeqTokenizer {
             Kind::Marian { source, .. } => source.ids.keys().cloned().collect(),
             Kind::M2m100 { pieces, .. } => pieces.ids.keys().cloned().collect(),
             Kind::Hf(tokenizer) => tokenizer.tokens(),
+            Kind::Absent => Vec::new(),
         }
     }
+}
+
+fn no_tokenizer() -> TokenizerError {
+    TokenizerError::of("the model was opened without a tokenizer")
 }
 
 impl Pieces {

@@ -103,6 +103,24 @@ impl HubModel {
     /// # Errors
     /// When a file is missing, damaged, or of an architecture that tarjama does not run.
     pub fn open(dir: &Path, kernels: Kernels, compute: Compute) -> Result<Self, HubError> {
+        Self::open_with(dir, kernels, compute, Seq2SeqTokenizer::open)
+    }
+
+    /// Opens a directory for sources that are ids already; it needs no tokenizer files.
+    ///
+    /// # Errors
+    /// As [`HubModel::open`].
+    pub fn open_for_ids(dir: &Path, kernels: Kernels, compute: Compute) -> Result<Self, HubError> {
+        let none = |_: &Path, _| Ok(Seq2SeqTokenizer::absent());
+        Self::open_with(dir, kernels, compute, none)
+    }
+
+    fn open_with(
+        dir: &Path,
+        kernels: Kernels,
+        compute: Compute,
+        tokenizer: impl FnOnce(&Path, Layout) -> Result<Seq2SeqTokenizer, VocabularyError> + Send,
+    ) -> Result<Self, HubError> {
         let path = dir.join("config.json");
         let bytes = read(&path)?;
         let at = |path: &Path| {
@@ -133,7 +151,7 @@ impl HubModel {
                 let revision = revision(&checkpoint)?;
                 Ok::<_, HubError>((Model::load(&checkpoint, shape, kernels, compute)?, revision))
             },
-            || Seq2SeqTokenizer::open(dir, layout(architecture, dir)),
+            || tokenizer(dir, layout(architecture, dir)),
         );
         let ((model, revision), tokenizer) = (model?, tokenizer?);
         let frame = frame(architecture, dir);

@@ -28,10 +28,10 @@ fn bench(args: &[&str]) -> Output {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/firefox-tiny");
     Command::new(env!("CARGO_BIN_EXE_tarjama"))
         .current_dir(data)
-        .args(["bench", "--repeats", "1", "--model", "enar"])
-        .args(["--from", "en", "--to", "ar"])
+        .args(["bench", "--repeats", "1", "--from", "en", "--to", "ar"])
         .args(args)
         .env_clear()
+        .env("TARJAMA_MODEL", "enar")
         .output()
         .expect("the program runs")
 }
@@ -107,4 +107,22 @@ fn fails_when_a_workload_is_missing_with_its_exit_code() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("no-such-file.txt"));
     let output = bench(&["--ids", "en.txt", "--force-tokens", "4"]);
     assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn ids_need_no_tokenizer_files() {
+    let checkpoint = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/encdec/bart");
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["config.json", "generation_config.json", "model.safetensors"] {
+        std::fs::copy(checkpoint.join(name), folder.path().join(name)).expect("copied");
+    }
+    let path = folder.path().join("workload.json");
+    write_atomic(&path, br#"{"ids":[[0,5,6,7,2],[0,8,2]],"eos":2,"pad":1}"#).expect("written");
+    let model = folder.path().to_str().expect("UTF-8");
+    let path = path.to_str().expect("UTF-8");
+    for beam in ["1", "3"] {
+        let args = ["--model", model, "--ids", path];
+        let lines = settings(&[&args[..], &["--force-tokens", "6", "--beam", beam]].concat());
+        assert_eq!(lines[0]["target_tokens"], 12, "beam {beam}");
+    }
 }

@@ -158,7 +158,10 @@ fn one(
         .context("cannot start worker threads")?;
     let kernels = options::kernels(context)?;
     let started = Instant::now();
-    let models = options::open_models(&args.model, &langs, context, &pool)?;
+    let models = match workload {
+        Workload::Ids { .. } => options::open_for_ids(&args.model, &langs, context, &pool)?,
+        _ => options::open_models(&args.model, &langs, context, &pool)?,
+    };
     let load_s = started.elapsed().as_secs_f64();
     let forced = args.force_tokens.map(|n| n as usize);
     let pipeline = PipelineOptions {

@@ -36,7 +36,7 @@ pub struct EvalArgs {
     sources: Option<PathBuf>,
     /// Translations to judge, one a line (.jsonl: as translate --lines --json and run write them)
     /// [default: a model translates the sources]
-    #[arg(long, value_name = "H", conflicts_with_all = ["model", "guards", "output"])]
+    #[arg(long, value_name = "H", conflicts_with_all = ["guards", "output"])]
     hypotheses: Option<PathBuf>,
     /// Translations of another system, to say whether the difference is more than chance
     #[arg(long, value_name = "H2")]
