@@ -9,6 +9,7 @@ mod encdec;
 mod eval;
 mod fetch;
 mod firefox;
+mod firefox_batches;
 mod firefox_tiny;
 mod guards;
 mod segmentation;
