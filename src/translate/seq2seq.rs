@@ -145,23 +145,43 @@ impl FirefoxTranslator {
             .collect()
     }
 
-    /// Joins what became of the parts of one segment; white space around it stays.
-    fn join(&self, segment: &str, parts: &[Vec<u32>], decoded: Vec<Decoded>) -> LineResult {
+    /// The best hypotheses of each source: greedy, or of a beam as wide as the options say.
+    fn search(&self, sources: &[&[u32]], options: &DecodeOptions) -> Vec<Vec<Decoded>> {
+        let width = options.beam.unwrap_or(1);
+        if width > 1 {
+            return self.model.beam(sources, self.special(), width, options);
+        }
+        let decoded = self.model.greedy(sources, self.special(), options);
+        decoded.into_iter().map(|d| vec![d]).collect()
+    }
+
+    /// Joins what became of the parts of one segment, the hypotheses of one rank; white space
+    /// around it stays.
+    fn join(
+        &self,
+        segment: &str,
+        parts: &[Vec<u32>],
+        decoded: &[Vec<Decoded>],
+        rank: usize,
+    ) -> Hypothesis {
         let target = self.target.as_ref().unwrap_or(&self.source);
-        let wrapped = parts.len() > 1;
         let start = segment.len() - segment.trim_start().len();
         let mut text = segment[..start].to_owned();
         let mut ids = Vec::new();
         let mut sum = 0.0;
         let mut truncated = false;
         for (number, (part, decoded)) in parts.iter().zip(decoded).enumerate() {
+            let Some(decoded) = decoded.get(rank).or(decoded.last()) else {
+                truncated = true;
+                continue;
+            };
             if number > 0 && part.first().is_some_and(|&id| self.source.begins_word(id)) {
                 text.push(' ');
             }
             text.push_str(&target.decode(&decoded.ids));
             sum += decoded.score * decoded.ids.len() as f32;
             truncated |= decoded.truncated;
-            ids.extend(decoded.ids);
+            ids.extend_from_slice(&decoded.ids);
         }
         if !parts.is_empty() {
             text.push_str(&segment[segment.trim_end().len()..]);
@@ -171,16 +191,11 @@ impl FirefoxTranslator {
         } else {
             sum / ids.len() as f32
         };
-        let hypothesis = Hypothesis {
+        Hypothesis {
             text,
             ids,
             score,
             truncated,
-        };
-        LineResult {
-            source_ids: parts.concat(),
-            hypotheses: vec![hypothesis],
-            wrapped,
         }
     }
 }
@@ -212,15 +227,20 @@ impl Translator for FirefoxTranslator {
         }
         let parts: Vec<Vec<Vec<u32>>> = segments.iter().map(|s| self.parts(s)).collect();
         let sources: Vec<&[u32]> = parts.iter().flatten().map(Vec::as_slice).collect();
-        let mut decoded = self
-            .model
-            .greedy(&sources, self.special(), options)
-            .into_iter();
+        let mut decoded = self.search(&sources, options).into_iter();
         Ok(segments
             .iter()
             .zip(&parts)
             .map(|(segment, parts)| {
-                self.join(segment, parts, decoded.by_ref().take(parts.len()).collect())
+                let decoded: Vec<Vec<Decoded>> = decoded.by_ref().take(parts.len()).collect();
+                let best = decoded.iter().map(Vec::len).max().unwrap_or(1);
+                LineResult {
+                    source_ids: parts.concat(),
+                    hypotheses: (0..best)
+                        .map(|rank| self.join(segment, parts, &decoded, rank))
+                        .collect(),
+                    wrapped: parts.len() > 1,
+                }
             })
             .collect())
     }
@@ -230,7 +250,11 @@ impl Translator for FirefoxTranslator {
         sources: &[&[u32]],
         options: &DecodeOptions,
     ) -> Result<Vec<Decoded>, TranslateError> {
-        Ok(self.model.greedy(sources, self.special(), options))
+        let hypotheses = self.search(sources, options);
+        Ok(hypotheses
+            .into_iter()
+            .filter_map(|mut h| (!h.is_empty()).then(|| h.swap_remove(0)))
+            .collect())
     }
 }
 

@@ -10,6 +10,7 @@ mod eval;
 mod fetch;
 mod firefox;
 mod firefox_batches;
+mod firefox_beam;
 mod firefox_tiny;
 mod guards;
 mod segmentation;

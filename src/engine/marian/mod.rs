@@ -5,6 +5,7 @@
 //! other segments of a batch nor on threads.
 
 mod attention;
+mod beam;
 mod config;
 mod int8;
 mod layers;

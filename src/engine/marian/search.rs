@@ -37,7 +37,7 @@ struct Target {
 
 impl MarianModel {
     /// The candidates of one source, ascending.
-    fn candidates(&self, source: &[u32], special: SpecialIds) -> Vec<u32> {
+    pub(super) fn candidates(&self, source: &[u32], special: SpecialIds) -> Vec<u32> {
         let size = self.config().vocabularies[1];
         let Some(lexicon) = &self.lexicon else {
             return (0u32..).take(size).collect();
@@ -76,6 +76,29 @@ impl MarianModel {
             .collect()
     }
 
+    /// `sources` with ids outside the source vocabulary as unknown.
+    pub(super) fn known(&self, sources: &[&[u32]], special: SpecialIds) -> Vec<Vec<u32>> {
+        let size = self.config().vocabularies[0];
+        let known = |&id: &u32| {
+            if (id as usize) < size {
+                id
+            } else {
+                special.unknown
+            }
+        };
+        sources
+            .iter()
+            .map(|s| s.iter().map(known).collect())
+            .collect()
+    }
+
+    /// Most tokens of a target.
+    pub(super) fn limit(&self, source: &[u32], options: &DecodeOptions) -> usize {
+        options
+            .max_new_tokens
+            .unwrap_or_else(|| (source.len() as f32 * MAX_LENGTH_FACTOR).ceil() as usize)
+    }
+
     /// Translates sources (ids that end with EOS) greedily; results in their order.
     ///
     /// Ids outside the source vocabulary count as unknown.
@@ -86,21 +109,7 @@ impl MarianModel {
         special: SpecialIds,
         options: &DecodeOptions,
     ) -> Vec<Decoded> {
-        let size = self.config().vocabularies[0];
-        let sources: Vec<Vec<u32>> = sources
-            .iter()
-            .map(|s| {
-                s.iter()
-                    .map(|&id| {
-                        if (id as usize) < size {
-                            id
-                        } else {
-                            special.unknown
-                        }
-                    })
-                    .collect()
-            })
-            .collect();
+        let sources = self.known(sources, special);
         let views: Vec<&[u32]> = sources.iter().map(Vec::as_slice).collect();
         let mut work = self.scratch();
         let encoded = self.encode(&views, &mut work);
@@ -115,9 +124,7 @@ impl MarianModel {
                     span,
                     shortlist: self.shortlist(&candidates),
                     candidates,
-                    limit: options.max_new_tokens.unwrap_or_else(|| {
-                        (source.len() as f32 * MAX_LENGTH_FACTOR).ceil() as usize
-                    }),
+                    limit: self.limit(source, options),
                     ids: Vec::new(),
                     sum: 0.0,
                 }
@@ -211,7 +218,7 @@ impl Target {
 }
 
 /// `id` would end an n-gram that `ids` has already.
-fn repeats(ids: &[u32], id: u32, n: usize) -> bool {
+pub(super) fn repeats(ids: &[u32], id: u32, n: usize) -> bool {
     if n == 0 || ids.len() < n {
         return false;
     }
