@@ -27,13 +27,10 @@ const MAX_CHARS: usize = 100;
 
 /// Cuts the header off the article's first text into a block of its own.
 pub(super) fn split_off(article: &mut Article) {
-    let Some(at) = article.blocks.iter().position(|b| !b.text.is_empty()) else {
+    let Some(at) = place(article) else {
         return;
     };
     let block = &mut article.blocks[at];
-    if block.kind != BlockKind::Paragraph {
-        return;
-    }
     let Some(header) = find(&block.text) else {
         return;
     };
@@ -58,6 +55,17 @@ pub(super) fn split_off(article: &mut Article) {
     }
     article.date = article.date.take().or(date);
     article.agency = article.agency.take().or(agency);
+}
+
+/// The block that a header would open: the first paragraph behind headings.
+pub(super) fn place(article: &Article) -> Option<usize> {
+    let mut texts = article
+        .blocks
+        .iter()
+        .enumerate()
+        .filter(|(_, block)| !block.text.is_empty() && block.kind != BlockKind::Heading);
+    let (at, block) = texts.next()?;
+    (block.kind == BlockKind::Paragraph).then_some(at)
 }
 
 /// The header at the start of `text`, which has no white space before it.

@@ -7,7 +7,7 @@
 //! Inline marks are kept as Markdown writes them: `**bold**`, `*italic*`, `` `code` `` and
 //! `[text](address)` where the address is a whole one (one within the site leads nowhere from a
 //! text). They never cross a block, stand in no heading, and an empty one is dropped; the
-//! translation keeps them where it finds the place (`translate/marks.rs`). All other inline tags
+//! translation keeps them where it finds the place (`text/marks.rs`). All other inline tags
 //! are dropped, their text stays.
 
 mod entities;
@@ -374,7 +374,7 @@ impl Page {
 
 /// Cuts the agency header off, though it may stand in bold.
 fn split_header(article: &mut Article) {
-    let Some(at) = article.blocks.iter().position(|b| !b.text.is_empty()) else {
+    let Some(at) = header::place(article) else {
         return;
     };
     let text = article.blocks[at].text.clone();

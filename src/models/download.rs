@@ -42,16 +42,10 @@ impl Client<'_> {
     }
 
     fn attempt(&self, remote: &Remote, part: &Path) -> Result<(), Attempt> {
-        let io_error = |source| {
-            Attempt::Final(FetchError::Io {
-                path: part.to_path_buf(),
-                source,
-            })
-        };
-        let mut resume = read_note(part)
+        let resume = read_note(part)
             .filter(|r| r.url == remote.url)
             .unwrap_or_default();
-        let mut offset = match fs::metadata(part) {
+        let offset = match fs::metadata(part) {
             Ok(meta) if !resume.validator.is_empty() => meta.len(),
             _ => 0,
         };
@@ -68,49 +62,17 @@ impl Client<'_> {
             .map_err(|e| Attempt::Broken(e, 0))?;
         let status = response.status().as_u16();
         if status == 416 && offset > 0 {
-            // All was here already, unless it is not what was asked for.
-            let total = header(&response, "content-range")
-                .and_then(|r| r.rsplit_once('/')?.1.parse::<u64>().ok());
-            let stated = remote.size.or(total);
-            if stated == Some(offset) {
-                return finish(remote, part, offset);
-            }
-            forget(part);
-            return Err(Attempt::Broken(
-                size_error(remote, stated.unwrap_or(0), offset),
-                0,
-            ));
+            return whole_already(remote, part, offset, &response);
         }
         refuse_status(&response, &remote.url)?;
-        let validator = validator(&response);
-        if status == 206 {
-            let range = header(&response, "content-range").and_then(|r| parse_range(&r));
-            let same = validator.is_empty() || validator == resume.validator;
-            if range.map(|r| r.0) != Some(offset) || !same {
-                // Not the rest of what is here: the next attempt asks for the whole.
-                forget(part);
-                let message = "the file changed between two parts".to_owned();
-                return Err(Attempt::Broken(
-                    FetchError::Network {
-                        url: remote.url.clone(),
-                        message,
-                    },
-                    0,
-                ));
-            }
-            if let (Some(expected), Some(found)) = (remote.size, range.and_then(|r| r.1))
-                && expected != found
-            {
-                forget(part);
-                return Err(Attempt::Final(size_error(remote, expected, found)));
-            }
+        let (offset, resume) = if status == 206 {
+            check_rest(remote, part, offset, &resume, &response)?;
+            (offset, resume)
         } else {
-            offset = 0;
-            resume = Resume {
-                url: remote.url.clone(),
-                validator,
-            };
-        }
+            let validator = validator(&response);
+            let url = remote.url.clone();
+            (0, Resume { url, validator })
+        };
         let length = header(&response, "content-length").and_then(|l| l.parse::<u64>().ok());
         let stated = length.map(|l| l.saturating_add(offset));
         if let (Some(expected), Some(found)) = (remote.size, stated)
@@ -119,60 +81,126 @@ impl Client<'_> {
             forget(part);
             return Err(Attempt::Final(size_error(remote, expected, found)));
         }
-        let total = remote.size.or(stated);
+        let file = open_part(part, offset, &resume).map_err(|e| io_error(part, e))?;
+        self.receive(remote, part, file, response, offset, remote.size.or(stated))?;
+        finish(remote, part, offset)
+    }
 
-        let mut file = if offset == 0 {
-            forget(part);
-            if !resume.validator.is_empty() {
-                write_note(part, &resume).map_err(io_error)?;
-            }
-            File::create(part).map_err(io_error)?
-        } else {
-            File::options().append(true).open(part).map_err(io_error)?
-        };
+    /// Writes the body of `response` to the end of `file`, which has `offset` bytes of `total`.
+    fn receive(
+        &self,
+        remote: &Remote,
+        part: &Path,
+        mut file: File,
+        response: Response<Body>,
+        offset: u64,
+        total: Option<u64>,
+    ) -> Result<(), Attempt> {
+        let limit = total.unwrap_or(MAX_UNKNOWN);
         let mut reader = response.into_body().into_reader();
         let mut buffer = vec![0; 1 << 17];
         let mut at = offset;
         loop {
             let read = match reader.read(&mut buffer) {
+                Ok(0) => break,
                 Ok(read) => read,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
                 Err(e) => {
                     let _ = file.sync_data();
-                    let message = format!("the transfer broke off after {at} bytes: {e}");
                     let error = FetchError::Network {
                         url: remote.url.clone(),
-                        message,
+                        message: format!("the transfer broke off after {at} bytes: {e}"),
                     };
                     return Err(Attempt::Broken(error, at - offset));
                 }
             };
-            if read == 0 {
-                break;
-            }
             at += read as u64;
-            if at > total.unwrap_or(MAX_UNKNOWN) {
+            if at > limit {
                 drop(file);
                 forget(part);
-                return Err(Attempt::Final(size_error(
-                    remote,
-                    total.unwrap_or(MAX_UNKNOWN),
-                    at,
-                )));
+                return Err(Attempt::Final(size_error(remote, limit, at)));
             }
-            file.write_all(&buffer[..read]).map_err(io_error)?;
+            file.write_all(&buffer[..read])
+                .map_err(|e| io_error(part, e))?;
             self.options.report(&Progress {
                 url: &remote.url,
                 bytes: at,
                 total,
             });
         }
-        file.sync_all().map_err(io_error)?;
-        if let Some(total) = total.filter(|t| *t != at) {
-            return Err(Attempt::Broken(size_error(remote, total, at), at - offset));
+        file.sync_all().map_err(|e| io_error(part, e))?;
+        match total.filter(|t| *t != at) {
+            Some(total) => Err(Attempt::Broken(size_error(remote, total, at), at - offset)),
+            None => Ok(()),
         }
-        finish(remote, part, offset)
     }
+}
+
+/// The server has nothing behind what is here: all was here already, unless it is not what was
+/// asked for.
+fn whole_already(
+    remote: &Remote,
+    part: &Path,
+    offset: u64,
+    response: &Response<Body>,
+) -> Result<(), Attempt> {
+    let total =
+        header(response, "content-range").and_then(|r| r.rsplit_once('/')?.1.parse::<u64>().ok());
+    let stated = remote.size.or(total);
+    if stated == Some(offset) {
+        return finish(remote, part, offset);
+    }
+    forget(part);
+    let error = size_error(remote, stated.unwrap_or(0), offset);
+    Err(Attempt::Broken(error, 0))
+}
+
+/// Whether a partial answer is the rest of what is here.
+fn check_rest(
+    remote: &Remote,
+    part: &Path,
+    offset: u64,
+    resume: &Resume,
+    response: &Response<Body>,
+) -> Result<(), Attempt> {
+    let range = header(response, "content-range").and_then(|r| parse_range(&r));
+    let validator = validator(response);
+    let same = validator.is_empty() || validator == resume.validator;
+    if range.map(|r| r.0) != Some(offset) || !same {
+        // The next attempt asks for the whole.
+        forget(part);
+        let error = FetchError::Network {
+            url: remote.url.clone(),
+            message: "the file changed between two parts".to_owned(),
+        };
+        return Err(Attempt::Broken(error, 0));
+    }
+    if let (Some(expected), Some(found)) = (remote.size, range.and_then(|r| r.1))
+        && expected != found
+    {
+        forget(part);
+        return Err(Attempt::Final(size_error(remote, expected, found)));
+    }
+    Ok(())
+}
+
+/// The file to write to: a new one with its note, or what is here, at its end.
+fn open_part(part: &Path, offset: u64, resume: &Resume) -> io::Result<File> {
+    if offset > 0 {
+        return File::options().append(true).open(part);
+    }
+    forget(part);
+    if !resume.validator.is_empty() {
+        write_note(part, resume)?;
+    }
+    File::create(part)
+}
+
+fn io_error(part: &Path, source: io::Error) -> Attempt {
+    Attempt::Final(FetchError::Io {
+        path: part.to_path_buf(),
+        source,
+    })
 }
 
 /// Checks what has come; `resumed` bytes of it came in an earlier attempt.
@@ -180,12 +208,7 @@ fn finish(remote: &Remote, part: &Path, resumed: u64) -> Result<(), Attempt> {
     let Some(expected) = &remote.sha256 else {
         return Ok(());
     };
-    let (_, found) = verify::hash_file(part).map_err(|source| {
-        Attempt::Final(FetchError::Io {
-            path: part.to_path_buf(),
-            source,
-        })
-    })?;
+    let (_, found) = verify::hash_file(part).map_err(|e| io_error(part, e))?;
     if &found == expected {
         return Ok(());
     }

@@ -1,12 +1,15 @@
 //! Summaries of translated articles in both their languages.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::translated::{Pair, compose};
 use super::{Document, Extractive, Size, Summarizer, Summary};
 use crate::article::{Article, Block, BlockKind};
-use crate::text::{Direction, Lang};
-use crate::translate::{Flag, PipelineOptions, TranslatedArticle, Translators, translate_articles};
+use crate::text::{Direction, Lang, marks};
+use crate::translate::{
+    Flag, PipelineOptions, TranslatedArticle, TranslatedSegment, Translators, translate_articles,
+};
 
 /// What summaries are made with.
 #[derive(Clone, Copy)]
@@ -48,9 +51,12 @@ pub fn summarize_articles(
     languages: &[Lang],
     desk: SummaryDesk<'_>,
 ) -> Vec<ArticleSummary> {
+    let plain: Vec<Cow<'_, TranslatedArticle>> =
+        articles.iter().map(|(_, t)| without_marks(t)).collect();
     let pairs: Vec<Pair<'_>> = articles
         .iter()
-        .map(|(source, translated)| Pair::new(source, translated))
+        .zip(&plain)
+        .map(|((source, _), translated)| Pair::new(source, translated))
         .collect();
     let side = |pair: &Pair<'_>| {
         let both = [pair.translated.lang, pair.translated.target_lang];
@@ -120,6 +126,21 @@ pub fn summarize_articles(
         summary.flags.dedup();
     }
     out
+}
+
+/// A summary has no links and no emphasis.
+fn without_marks(article: &TranslatedArticle) -> Cow<'_, TranslatedArticle> {
+    let marked = |text: &str| marks::read(text).is_some();
+    let any = |s: &TranslatedSegment| marked(&s.source) || marked(&s.target);
+    if !article.segments.iter().any(any) {
+        return Cow::Borrowed(article);
+    }
+    let mut article = article.clone();
+    for segment in &mut article.segments {
+        segment.source = marks::plain(&segment.source).into_owned();
+        segment.target = marks::plain(&segment.target).into_owned();
+    }
+    Cow::Owned(article)
 }
 
 /// Chooses sentences for both languages instead.

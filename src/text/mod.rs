@@ -4,6 +4,7 @@
 pub mod arabic;
 pub mod english;
 pub mod lang;
+pub(crate) mod marks;
 pub mod segment;
 mod split;
 pub mod terms;

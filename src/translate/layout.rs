@@ -3,11 +3,10 @@
 use std::borrow::Cow;
 
 use super::checks::is_kept;
-use super::marks;
 use super::pipeline::Wrapped;
 use super::spans::without_spans;
 use crate::article::{Article, BlockKind, header, plain};
-use crate::text::{Direction, Lang, lang};
+use crate::text::{Direction, Lang, lang, marks};
 
 /// What becomes of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,6 @@ pub mod checks;
 pub mod encdec;
 mod layout;
 pub mod llm;
-mod marks;
 pub mod numbers;
 pub mod pipeline;
 mod recase;

@@ -7,11 +7,11 @@ use std::ops::Range;
 
 use super::batch::{Answer, Desk, Failure, Request, ask};
 use super::checks::{check, severity};
-use super::marks::{self, Marked};
 use super::pipeline::Flag;
 use super::recase::recase;
 use super::spans::{SpanKind, core, is_translatable, mend, spans};
 use crate::decode::DecodeOptions;
+use crate::text::marks::{self, Marked};
 use crate::text::split_long;
 use crate::text::{Direction, Lang};
 

@@ -7,6 +7,7 @@ mod complaints;
 mod embedded;
 mod encdec;
 mod eval;
+mod fake;
 mod fetch;
 mod firefox;
 mod firefox_batches;

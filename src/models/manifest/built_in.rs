@@ -13,6 +13,8 @@ macro_rules! carried {
 pub(super) const BUILT_IN: &[(&str, &str)] = carried! {
     "firefox-en-ar"
     "firefox-ar-en"
+    "firefox-en-ar-base"
+    "firefox-ar-en-base"
     "firefox-en-pt-tiny"
     "firefox-pt-en-tiny"
     "opus-mt-en-ar"

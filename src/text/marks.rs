@@ -6,36 +6,37 @@
 //! link or a tag that finds none the address or tag is missing from the target, which the guard of
 //! spans sees, so that the pieces between the marks are asked for instead.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::text::{Lang, arabic, english, segments};
+use super::{Lang, arabic, english, segments};
 
 /// What stands around words of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mark {
+pub(crate) struct Mark {
     /// Before the words.
-    pub(super) open: String,
+    pub(crate) open: String,
     /// Behind them.
-    pub(super) close: String,
+    pub(crate) close: String,
     /// The words, in the text without marks.
-    pub(super) range: Range<usize>,
+    pub(crate) range: Range<usize>,
 }
 
 /// A text without its marks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Marked {
-    pub(super) plain: String,
+pub(crate) struct Marked {
+    pub(crate) plain: String,
     /// Outer marks before inner ones.
-    pub(super) marks: Vec<Mark>,
+    pub(crate) marks: Vec<Mark>,
     /// The marks as they stand in the source, in order.
-    pub(super) tokens: Vec<Token>,
+    pub(crate) tokens: Vec<Token>,
 }
 
 /// One half of a mark.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Token {
+pub(crate) struct Token {
     /// In the source.
-    pub(super) range: Range<usize>,
+    pub(crate) range: Range<usize>,
     /// The other half, in the source.
     partner: Range<usize>,
     /// In the text without marks.
@@ -50,7 +51,7 @@ const INLINE: &[&str] = &[
 ];
 
 /// The marks of `text`; `None` where it has none.
-pub(super) fn read(text: &str) -> Option<Marked> {
+pub(crate) fn read(text: &str) -> Option<Marked> {
     let pairs = pairs(text);
     if pairs.is_empty() {
         return None;
@@ -96,9 +97,14 @@ pub(super) fn read(text: &str) -> Option<Marked> {
     })
 }
 
+/// `text` without its marks.
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
+    read(text).map_or(Cow::Borrowed(text), |marked| Cow::Owned(marked.plain))
+}
+
 /// The sentences of `text`, told by its words alone; marks around several sentences, or around a
 /// part of two, lie outside of them where they can.
-pub(super) fn sentences(text: &str, lang: Lang) -> Vec<Range<usize>> {
+pub(crate) fn sentences(text: &str, lang: Lang) -> Vec<Range<usize>> {
     let Some(marked) = read(text) else {
         return segments(text, lang);
     };
@@ -135,7 +141,7 @@ pub(super) fn sentences(text: &str, lang: Lang) -> Vec<Range<usize>> {
 }
 
 /// `text` without the marks of emphasis.
-pub(super) fn without_emphasis(text: &str) -> String {
+pub(crate) fn without_emphasis(text: &str) -> String {
     let Some(marked) = read(text) else {
         return text.to_owned();
     };
@@ -247,7 +253,7 @@ fn token(text: &str, at: usize) -> Option<(&str, usize, Role)> {
 
 /// `target` with the marks of `marked` around what their words became, given each mark's words on
 /// their own in the target language.
-pub(super) fn place(marked: &Marked, phrases: &[String], target: &str, lang: Lang) -> String {
+pub(crate) fn place(marked: &Marked, phrases: &[String], target: &str, lang: Lang) -> String {
     let words = words(target, lang);
     let mut placed: Vec<(Range<usize>, &Mark)> = Vec::new();
     for (mark, phrase) in marked.marks.iter().zip(phrases) {
@@ -258,7 +264,9 @@ pub(super) fn place(marked: &Marked, phrases: &[String], target: &str, lang: Lan
         } else {
             let near = mark.range.start as f32 / marked.plain.len().max(1) as f32;
             let taken = |r: &Range<usize>| placed.iter().any(|(p, _)| !fits(r, p));
-            find(&words, target, phrase, near, lang).filter(|r| !taken(r))
+            find(&words, target, phrase, near, lang)
+                .map(|range| with_brackets(&marked.plain[mark.range.clone()], target, range))
+                .filter(|r| !taken(r))
         };
         if let Some(found) = found {
             placed.push((found, mark));
@@ -280,6 +288,22 @@ pub(super) fn place(marked: &Marked, phrases: &[String], target: &str, lang: Lan
     }
     out.push_str(&target[at..]);
     out
+}
+
+/// `range` of `target` with the bracket or quotation mark at its ends that the marked words have.
+fn with_brackets(words: &str, target: &str, mut range: Range<usize>) -> Range<usize> {
+    let opener = |c: char| "([{«“\"'‘".contains(c);
+    let closer = |c: char| ")]}»”\"'’".contains(c);
+    if words.trim().starts_with(opener) && target[..range.start].ends_with(opener) {
+        range.start -= target[..range.start]
+            .chars()
+            .next_back()
+            .map_or(0, char::len_utf8);
+    }
+    if words.trim().ends_with(closer) && target[range.end..].starts_with(closer) {
+        range.end += target[range.end..].chars().next().map_or(0, char::len_utf8);
+    }
+    range
 }
 
 /// Two ranges lie apart, or the new one within the other.

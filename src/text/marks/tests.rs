@@ -115,6 +115,19 @@ fn keeps_marks_around_what_their_words_became() {
             "زار الوزير بغداد اليوم",
             "زار **الوزير** [بغداد](https://a.b) اليوم",
         ),
+        // Brackets and quotation marks at the ends.
+        (
+            "**BAGHDAD (Reuters)** - The minister came",
+            &["بغداد (رويترز)"],
+            "بغداد (رويترز) - جاء الوزير",
+            "**بغداد (رويترز)** - جاء الوزير",
+        ),
+        (
+            "He called it *\"a lie\"* there",
+            &["\"كذبة\""],
+            "وصف ذلك بأنه \"كذبة\" هناك",
+            "وصف ذلك بأنه *\"كذبة\"* هناك",
+        ),
         // Another prefix, a word more, and the nearer of two.
         (
             "He met the **health minister** there",
