@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::{Hypothesis, LineResult, ModelInfo, TranslateError, Translator};
+use super::{Hypothesis, LineResult, MacsPerToken, ModelInfo, TranslateError, Translator};
 use crate::decode::{DecodeOptions, Decoded};
 use crate::engine::marian::{MarianModel, ModelError, SpecialIds};
 use crate::kernel::Kernels;
@@ -255,6 +255,14 @@ impl Translator for FirefoxTranslator {
             .into_iter()
             .filter_map(|mut h| (!h.is_empty()).then(|| h.swap_remove(0)))
             .collect())
+    }
+
+    fn macs_per_token(&self) -> Option<MacsPerToken> {
+        let [source, target] = self.model.macs_per_token();
+        Some(MacsPerToken {
+            source: source as u64,
+            target: target as u64,
+        })
     }
 }
 

@@ -171,6 +171,11 @@ impl Linear {
         self.weights.outputs()
     }
 
+    /// Multiply-adds for one row.
+    pub(super) fn macs(&self) -> usize {
+        self.weights.outputs() * self.weights.width()
+    }
+
     /// Applies the layer to each row of `input`; `quantised` is scratch.
     pub(super) fn apply(
         &self,

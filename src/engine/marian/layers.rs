@@ -97,6 +97,11 @@ impl FeedForward {
         })
     }
 
+    /// Multiply-adds for one row.
+    pub(super) fn macs(&self) -> usize {
+        self.layers.iter().map(Linear::macs).sum()
+    }
+
     pub(super) fn apply(&self, rows: &mut Vec<f32>, work: &mut Scratch) {
         let Scratch {
             kernels,

@@ -138,6 +138,23 @@ impl MarianModel {
         &self.config
     }
 
+    /// Multiply-adds of the layers' products for a token read and for a token written; of a
+    /// shortlist's outputs those alone that every shortlist has.
+    #[must_use]
+    pub fn macs_per_token(&self) -> [usize; 2] {
+        let square = self.config.dim * self.config.dim;
+        let outputs = self.lexicon.as_ref().map(Lexicon::frequent);
+        let outputs = outputs.unwrap_or(self.config.vocabularies[1]);
+        // Keys and values of the attention to the source are made for tokens read.
+        let memory = self.decoder.len() * 2 * square;
+        let encoder = self.encoder.iter().map(|l| 4 * square + l.ffn.macs());
+        let decoder = self.decoder.iter().map(|l| 4 * square + l.ffn.macs());
+        [
+            encoder.sum::<usize>() + memory,
+            decoder.sum::<usize>() + outputs * self.config.dim,
+        ]
+    }
+
     fn add_position(&self, position: usize, row: &mut [f32]) {
         let dim = self.config.dim;
         if let Some(signal) = self.positions.get(position * dim..(position + 1) * dim) {
