@@ -1,5 +1,6 @@
 //! Affine layers over int8 weights whose activations have one given scale, as Marian's models ask.
 
+use super::gemm::round_to_int;
 use super::pack::{PackedInt8, QuantizedRows};
 use super::{Isa, Kernels, LANES, multiversion};
 
@@ -52,9 +53,9 @@ impl Kernels {
         assert!(end.shift.len() == w.n && end.bias.len() == w.n);
         match self.isa {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => super::x86::affine_int8_avx512(x, w, end, out),
+            Isa::Avx512 => super::x86::avx512::affine_int8(x, w, end, out),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => super::x86::affine_int8_avx2(x, w, end, out),
+            Isa::Avx2 => super::x86::avx2::affine_int8(x, w, end, out),
             _ => affine_int8(x, w, end, out),
         }
     }
@@ -62,9 +63,6 @@ impl Kernels {
 
 #[inline(always)]
 fn quantize_scaled(x: &[f32], alpha: f32, out: &mut QuantizedRows) {
-    /// Adding 1.5 * 2^23 rounds to the nearest, ties to even, and leaves the integer in the lowest
-    /// bits.
-    const ROUND: f32 = 12_582_912.0;
     let rows = x.chunks_exact(out.k).zip(out.data.chunks_exact_mut(out.k));
     for ((xs, qs), offset) in rows.zip(&mut out.offsets) {
         let mut sum = 0i32;
@@ -72,7 +70,7 @@ fn quantize_scaled(x: &[f32], alpha: f32, out: &mut QuantizedRows) {
             let v = x * alpha;
             let v = if v < -127.0 { -127.0 } else { v };
             let v = if v > 127.0 { 127.0 } else { v };
-            let int = (v + ROUND).to_bits().wrapping_sub(ROUND.to_bits()) as i32;
+            let int = round_to_int(v);
             *q = int as i8;
             sum += int;
         }

@@ -20,8 +20,8 @@ impl Kernels {
         multiversion!(self.isa, quantize(x: &[f32], block: usize, out: &mut QuantizedRows));
     }
 
-    /// `out[r, n] = sum over blocks of (q[r] . w[n]) * (weight scale * row scale)`: a linear layer
-    /// without bias on quantised rows.
+    /// `out[r, n] = sum over blocks of (q[r] . w[n]) * (weight scale * row scale)`, each block's
+    /// product fused with the sum: a linear layer without bias on quantised rows.
     ///
     /// Shapes: x `[rows, k]`, w `[n, k]`, out `[rows, n]` row-major. A row's result does not depend
     /// on the other rows, and is the same on every instruction set.
@@ -33,9 +33,9 @@ impl Kernels {
         assert_eq!(out.len(), x.rows * w.n);
         match self.isa {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => super::x86::matmul_int8_avx512(x, w, out),
+            Isa::Avx512 => super::x86::avx512::matmul_int8(x, w, out),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => super::x86::matmul_int8_avx2(x, w, out),
+            Isa::Avx2 => super::x86::avx2::matmul_int8(x, w, out),
             _ => matmul_int8(x, w, out),
         }
     }
@@ -51,6 +51,14 @@ impl Kernels {
         assert_eq!(out.len(), x.len() / w.k * w.n);
         multiversion!(self.isa, matmul_f32(x: &[f32], w: &PackedF32, out: &mut [f32]));
     }
+}
+
+/// Rounds to the nearest, ties to even, what is within ±2^22: adding 1.5 * 2^23 leaves the integer
+/// in the lowest bits. Anything else gives some integer.
+#[inline(always)]
+pub(super) fn round_to_int(x: f32) -> i32 {
+    const ROUND: f32 = 12_582_912.0;
+    (x + ROUND).to_bits().wrapping_sub(ROUND.to_bits()) as i32
 }
 
 #[inline(always)]
@@ -69,9 +77,7 @@ fn quantize(x: &[f32], block: usize, out: &mut QuantizedRows) {
         *scale = max / 127.0;
         let mut sum = 0i32;
         for (q, v) in qs.iter_mut().zip(xs) {
-            // Adding and taking away 1.5 * 2^23 rounds to the nearest, ties to even, in SIMD.
-            let rounded = (v * inverse + 12_582_912.0) - 12_582_912.0;
-            let int = rounded as i32;
+            let int = round_to_int(v * inverse);
             *q = int as i8;
             sum += int;
         }
@@ -102,7 +108,7 @@ pub(super) fn matmul_int8(x: &QuantizedRows, w: &PackedInt8, out: &mut [f32]) {
                 let scales = &w.scales[(panel * blocks + b) * LANES..][..LANES];
                 let row_scale = x.scales[row * blocks + b];
                 for ((s, d), ws) in sum.iter_mut().zip(dot).zip(scales) {
-                    *s += d as f32 * (ws * row_scale);
+                    *s = (d as f32).mul_add(ws * row_scale, *s);
                 }
             }
             out[row * w.n + first..][..width].copy_from_slice(&sum[..width]);

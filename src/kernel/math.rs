@@ -1,4 +1,4 @@
-//! Row functions: dot products, norms, activations, softmax. Fixed lanes, no fused operations.
+//! Row functions: dot products, norms, activations, softmax, in an order that is ours to choose.
 
 use super::{Kernels, LANES, multiversion};
 
@@ -110,20 +110,35 @@ pub(super) fn sum_lanes(mut lanes: [f32; LANES]) -> f32 {
     lanes[0]
 }
 
+/// Four groups of lanes, so that sums do not wait for each other.
 #[inline(always)]
 fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0f32; LANES];
-    let (ac, bc) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let (mut s0, mut s1) = ([0f32; LANES], [0f32; LANES]);
+    let (mut s2, mut s3) = ([0f32; LANES], [0f32; LANES]);
+    let (ac, bc) = (a.chunks_exact(4 * LANES), b.chunks_exact(4 * LANES));
     let (ar, br) = (ac.remainder(), bc.remainder());
     for (a, b) in ac.zip(bc) {
         for i in 0..LANES {
-            lanes[i] += a[i] * b[i];
+            s0[i] = a[i].mul_add(b[i], s0[i]);
+            s1[i] = a[LANES + i].mul_add(b[LANES + i], s1[i]);
+            s2[i] = a[2 * LANES + i].mul_add(b[2 * LANES + i], s2[i]);
+            s3[i] = a[3 * LANES + i].mul_add(b[3 * LANES + i], s3[i]);
         }
     }
-    for (lane, (a, b)) in lanes.iter_mut().zip(ar.iter().zip(br)) {
-        *lane += a * b;
+    for i in 0..LANES {
+        s0[i] = (s0[i] + s2[i]) + (s1[i] + s3[i]);
     }
-    sum_lanes(lanes)
+    let (ac, bc) = (ar.chunks_exact(LANES), br.chunks_exact(LANES));
+    let (ar, br) = (ac.remainder(), bc.remainder());
+    for (a, b) in ac.zip(bc) {
+        for i in 0..LANES {
+            s0[i] = a[i].mul_add(b[i], s0[i]);
+        }
+    }
+    for (sum, (a, b)) in s0.iter_mut().zip(ar.iter().zip(br)) {
+        *sum = a.mul_add(*b, *sum);
+    }
+    sum_lanes(s0)
 }
 
 /// `e^x`, within 2 ulp; 0 below -87. Range reduction by powers of two, polynomial of degree 6.
@@ -186,13 +201,47 @@ pub(super) fn attend_with(
         }
     }
     let inverse = 1.0 / sum_lanes(lanes);
-    out.fill(0.0);
-    for (i, s) in scores.iter().enumerate() {
-        let weight = s * inverse;
-        for (o, v) in out.iter_mut().zip(&values[i * stride..][..d]) {
-            *o += weight * v;
+    for s in scores.iter_mut() {
+        *s *= inverse;
+    }
+    let mut first = 0;
+    while first + 4 * LANES <= d {
+        mix_wide(scores, &values[first..], stride, &mut out[first..]);
+        first += 4 * LANES;
+    }
+    while first < d {
+        let mut sums = [0f32; LANES];
+        let width = LANES.min(d - first);
+        for (i, weight) in scores.iter().enumerate() {
+            for (sum, v) in sums.iter_mut().zip(&values[i * stride + first..][..width]) {
+                *sum = weight.mul_add(*v, *sum);
+            }
+        }
+        out[first..][..width].copy_from_slice(&sums[..width]);
+        first += width;
+    }
+}
+
+/// `out[c] = sum of weights[i] * values[i][c]` for 64 columns, with the sums in registers.
+#[inline(always)]
+fn mix_wide(weights: &[f32], values: &[f32], stride: usize, out: &mut [f32]) {
+    let (mut s0, mut s1) = ([0f32; LANES], [0f32; LANES]);
+    let (mut s2, mut s3) = ([0f32; LANES], [0f32; LANES]);
+    for (i, weight) in weights.iter().enumerate() {
+        let v = &values[i * stride..][..4 * LANES];
+        for c in 0..LANES {
+            s0[c] = weight.mul_add(v[c], s0[c]);
+            s1[c] = weight.mul_add(v[LANES + c], s1[c]);
+            s2[c] = weight.mul_add(v[2 * LANES + c], s2[c]);
+            s3[c] = weight.mul_add(v[3 * LANES + c], s3[c]);
         }
     }
+    let (a, b) = out[..4 * LANES].split_at_mut(2 * LANES);
+    let ((a0, a1), (a2, a3)) = (a.split_at_mut(LANES), b.split_at_mut(LANES));
+    a0.copy_from_slice(&s0);
+    a1.copy_from_slice(&s1);
+    a2.copy_from_slice(&s2);
+    a3.copy_from_slice(&s3);
 }
 
 #[inline(always)]

@@ -56,7 +56,8 @@ fn int8_case(rows: usize, n: usize, blocks: usize, block: usize, seed: u64, extr
                                 * i64::from(w[o * k + b * block + c])
                         })
                         .sum();
-                    sum += dot as f32 * (scales[o * blocks + b] * q.scales[r * blocks + b]);
+                    let scale = scales[o * blocks + b] * q.scales[r * blocks + b];
+                    sum = (dot as f32).mul_add(scale, sum);
                 }
                 assert_eq!(
                     out[r * n + o].to_bits(),
