@@ -1,9 +1,10 @@
-//! Beam search with the semantics of Hugging Face's `generate`; the beams of all prompts go through
+//! Beam search with the semantics of Hugging Face's `generate` or of CTranslate2; the beams of all prompts go through
 //! the engine together, and none of them sees another prompt.
 //!
-//! Source: huggingface/transformers `generation/utils.py`, `_beam_search`.
+//! Source: huggingface/transformers `generation/utils.py`, `_beam_search`; OpenNMT/CTranslate2
+//! `src/decoding.cc`, `BeamSearch::search`.
 
-use super::rules::EarlyStopping;
+use super::rules::{EarlyStopping, Toolkit};
 use super::stepper::{Slot, Stepper};
 use super::{DecodeOptions, Decoded, Prompt, Rules};
 
@@ -67,7 +68,10 @@ pub(crate) fn beam_from<S: Stepper>(
         let mut rows = logits.chunks_exact_mut(vocab);
         for search in searches.iter_mut().filter(|s| !s.done) {
             let rows: Vec<&mut [f32]> = rows.by_ref().take(search.beams.len()).collect();
-            search.step(stepper, rows, rules);
+            match rules.toolkit {
+                Toolkit::HuggingFace => search.step(stepper, rows, rules),
+                Toolkit::Ctranslate2 => search.step_as_ctranslate2(stepper, rows, rules),
+            }
         }
         let feed: Vec<(Slot, &[u32])> = searches
             .iter()
@@ -149,6 +153,76 @@ impl Search {
             || !self.may_improve
             || full && rules.early_stopping == EarlyStopping::Always;
         if self.done {
+            for beam in self.beams.drain(..) {
+                stepper.close(beam.slot);
+            }
+        } else {
+            self.beams = advance(stepper, &self.beams, &live);
+        }
+    }
+}
+
+impl Search {
+    /// As [`Search::step`], by the rules of CTranslate2.
+    fn step_as_ctranslate2<S: Stepper>(
+        &mut self,
+        stepper: &mut S,
+        rows: Vec<&mut [f32]>,
+        rules: &Rules,
+    ) {
+        /// What CTranslate2 gives to a candidate that must not win.
+        const HOPELESS: f32 = -1e10;
+        let (width, keep) = (rules.beam, 2 * rules.beam);
+        let mut candidates: Vec<(f32, usize, u32)> = Vec::new();
+        for (b, (beam, row)) in self.beams.iter().zip(rows).enumerate() {
+            if rules.bind(beam.ids.len(), self.limit) {
+                rules.apply(row, &beam.ids, self.limit);
+            }
+            let log_sum = stepper.best_and_log_sum(row).1;
+            let best = top(row, keep).into_iter();
+            candidates.extend(best.map(|(score, id)| (beam.log_prob + score - log_sum, b, id)));
+        }
+        candidates.sort_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+        candidates.truncate(keep);
+        let step = self.beams[0].ids.len();
+        let last = step + 1 >= self.limit;
+        let ends = |id: u32| rules.eos.contains(&id);
+        if rules.forced_first.is_some() && step == 1 {
+            // Behind a prefix only the best candidate may end at once.
+            for candidate in candidates.iter_mut().skip(1).filter(|c| ends(c.2)) {
+                (candidate.0, candidate.2) = (HOPELESS, 0);
+            }
+        }
+        let rest = candidates.split_off(width.min(candidates.len()));
+        let mut spare = rest.into_iter().filter(|c| !ends(c.2));
+        let mut live: Vec<(f32, usize, u32)> = Vec::new();
+        let mut best_ended = false;
+        for (rank, (log_prob, b, id)) in candidates.into_iter().enumerate() {
+            if !ends(id) && !last {
+                live.push((log_prob, b, id));
+                continue;
+            }
+            best_ended |= rank == 0;
+            let mut ids = self.beams[b].ids.clone();
+            ids.push(id);
+            self.finished.push(Decoded {
+                score: log_prob / (ids.len() as f32).powf(rules.length_penalty),
+                ids,
+                truncated: !ends(id),
+            });
+            live.extend(spare.next());
+        }
+        self.done = last
+            || live.is_empty()
+            || if rules.length_penalty == 0.0 {
+                (best_ended || !self.may_improve) && self.finished.len() >= rules.nbest
+            } else {
+                self.finished.len() >= width
+            };
+        // Here: the best beam has not ended yet.
+        self.may_improve &= !best_ended;
+        if self.done {
+            self.finished.sort_by(|a, b| b.score.total_cmp(&a.score));
             for beam in self.beams.drain(..) {
                 stepper.close(beam.slot);
             }

@@ -12,7 +12,7 @@ pub use beam::beam;
 pub(crate) use beam::beam_from;
 pub use greedy::greedy;
 pub(crate) use greedy::greedy_from;
-pub use rules::{EarlyStopping, Rules};
+pub use rules::{EarlyStopping, Rules, Toolkit};
 pub use stepper::{Slot, Stepper};
 
 /// What the user asks of a search; `None` leaves it to the model's own generation config.

@@ -16,9 +16,22 @@ pub enum EarlyStopping {
     Never,
 }
 
+/// Whose beam search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Toolkit {
+    /// Hugging Face's `generate`.
+    #[default]
+    HuggingFace,
+    /// CTranslate2: scores among what is allowed, and an end as soon as there are as many
+    /// hypotheses as beams.
+    Ctranslate2,
+}
+
 /// Everything that decides a search but the model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
+    /// Whose beam search.
+    pub toolkit: Toolkit,
     /// Beam width; 1 is greedy search.
     pub beam: usize,
     /// Hypotheses to return, at most `beam`.
@@ -52,6 +65,7 @@ impl Rules {
     #[must_use]
     pub fn new(eos: u32) -> Self {
         Self {
+            toolkit: Toolkit::default(),
             beam: 1,
             nbest: 1,
             length_penalty: 1.0,

@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 
 use half::{bf16, f16};
 
-use super::{pickle, safetensors};
+use super::{ctranslate2, pickle, safetensors};
 
 /// Most tensors of a checkpoint.
 const MAX_TENSORS: usize = 1 << 18;
@@ -29,6 +29,10 @@ pub enum Dtype {
     Bf16,
     /// Signed bytes.
     I8,
+    /// Signed integers of two bytes.
+    I16,
+    /// Signed integers of four bytes.
+    I32,
     /// Anything else: known by its size, never read.
     Other(usize),
 }
@@ -38,8 +42,8 @@ impl Dtype {
     #[must_use]
     pub fn size(self) -> usize {
         match self {
-            Self::F32 => 4,
-            Self::F16 | Self::Bf16 => 2,
+            Self::F32 | Self::I32 => 4,
+            Self::F16 | Self::Bf16 | Self::I16 => 2,
             Self::I8 => 1,
             Self::Other(size) => size,
         }
@@ -120,6 +124,41 @@ pub struct Checkpoint {
     tensors: BTreeMap<String, TensorInfo>,
 }
 
+/// Kinds of checkpoint files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// safetensors.
+    Safetensors,
+    /// PyTorch's zip file.
+    Pickle,
+    /// CTranslate2's `model.bin`.
+    Ctranslate2,
+}
+
+/// Names, types and shapes of the tensors in the bytes of a file, whose values all lie within it.
+///
+/// # Errors
+/// When the bytes are not of this format; the path in the error is empty.
+pub fn inspect(
+    format: Format,
+    bytes: &[u8],
+) -> Result<Vec<(String, Dtype, Vec<usize>)>, CheckpointError> {
+    let length = bytes.len() as u64;
+    let mut file = std::io::Cursor::new(bytes);
+    let found = match format {
+        Format::Safetensors => safetensors::read(&mut file, length),
+        Format::Pickle => pickle::read(&mut file, length),
+        Format::Ctranslate2 => ctranslate2::read(&mut file, length),
+    };
+    let found = found.map_err(|e| e.at(Path::new("")))?;
+    let place = |(name, dtype, shape, offset): Found| {
+        let end = TensorInfo::sizes(dtype, &shape).and_then(|(_, size)| offset.checked_add(size));
+        debug_assert!(end.is_some_and(|end| end <= length));
+        (name, dtype, shape)
+    };
+    Ok(found.into_iter().map(place).collect())
+}
+
 /// What a format's reader gives: a name, and all of [`TensorInfo`] but the file.
 pub(super) type Found = (String, Dtype, Vec<usize>, u64);
 
@@ -171,17 +210,33 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    pub(super) fn single(
-        path: &Path,
-        file: File,
-        found: Vec<Found>,
-    ) -> Result<Self, CheckpointError> {
+    /// Opens CTranslate2's `model.bin`.
+    ///
+    /// # Errors
+    /// When it is unreadable, damaged, or of another kind.
+    pub fn ctranslate2(path: &Path) -> Result<Self, CheckpointError> {
+        let read = |source| CheckpointError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let file = File::open(path).map_err(read)?;
+        let length = file.metadata().map_err(read)?.len();
+        let mut reader = std::io::BufReader::new(&file);
+        let found = ctranslate2::read(&mut reader, length).map_err(|e| e.at(path))?;
         let mut checkpoint = Self {
             files: Vec::new(),
             tensors: BTreeMap::new(),
         };
         checkpoint.add(path, file, found)?;
         Ok(checkpoint)
+    }
+
+    /// The one value of a tensor without dimensions, where there is one.
+    #[must_use]
+    pub fn scalar(&self, name: &str) -> Option<f32> {
+        let mut out = Vec::new();
+        self.read_rows(name, 0..1, &mut out).ok()?;
+        out.first().copied()
     }
 
     fn add(&mut self, path: &Path, file: File, found: Vec<Found>) -> Result<(), CheckpointError> {
@@ -260,6 +315,16 @@ impl Checkpoint {
                     .map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32()),
             ),
             Dtype::I8 => out.extend(bytes.iter().map(|b| f32::from(b.cast_signed()))),
+            Dtype::I16 => out.extend(
+                bytes
+                    .chunks_exact(2)
+                    .map(|b| f32::from(i16::from_le_bytes([b[0], b[1]]))),
+            ),
+            Dtype::I32 => out.extend(
+                bytes
+                    .chunks_exact(4)
+                    .map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]]) as f32),
+            ),
             Dtype::Other(_) => return Err(CheckpointError::Dtype(name.to_owned())),
         }
         Ok(())

@@ -137,10 +137,10 @@ pub fn open_dir(
             let model = model.map_err(|e| OpenError::Unknown(dir.to_owned(), chain(&e)))?;
             Ok(Arc::new(HubTranslator::new(id, model, direction)))
         }
-        other => {
-            let message =
-                format!("a model of the family {other:?}, which tarjama does not run yet");
-            Err(OpenError::Unknown(dir.to_owned(), message))
+        Family::Ctranslate2 => {
+            let model = HubModel::open_ctranslate2(dir, options.kernels, options.compute);
+            let model = model.map_err(|e| OpenError::Unknown(dir.to_owned(), chain(&e)))?;
+            Ok(Arc::new(HubTranslator::new(id, model, direction)))
         }
     }
 }
@@ -231,8 +231,12 @@ pub fn open_summarizer(
 ) -> Result<Box<dyn Summarizer>, OpenError> {
     let family =
         family::detect(dir).map_err(|e| OpenError::Unknown(dir.to_owned(), e.to_string()))?;
-    if family == Family::Hf {
-        let model = HubModel::open(dir, options.kernels, options.compute);
+    if matches!(family, Family::Hf | Family::Ctranslate2) {
+        let (kernels, compute) = (options.kernels, options.compute);
+        let model = match family {
+            Family::Hf => HubModel::open(dir, kernels, compute),
+            _ => HubModel::open_ctranslate2(dir, kernels, compute),
+        };
         let model = model.map_err(|e| OpenError::Unknown(dir.to_owned(), chain(&e)))?;
         return Ok(Box::new(Seq2SeqSummarizer::new(id, model)));
     }

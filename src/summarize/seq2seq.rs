@@ -186,3 +186,64 @@ impl Summarizer for Seq2SeqSummarizer {
         documents.par_iter().map(one).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::article::BlockKind;
+    use crate::engine::linear::Compute;
+    use crate::kernel::Kernels;
+    use crate::summarize::Sentence;
+
+    fn model() -> Seq2SeqSummarizer {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/encdec/pegasus");
+        let model = HubModel::open(&dir, Kernels::detect(), Compute::Int8).unwrap();
+        Seq2SeqSummarizer::new("pegasus", model)
+    }
+
+    #[test]
+    fn windows_hold_every_sentence_and_share_one() {
+        let model = model();
+        let sentences: Vec<String> = (0..12)
+            .map(|i| format!("Sentence {i} says that oil prices rose by {i} percent on Monday."))
+            .collect();
+        let pieces: Vec<(&str, String)> = sentences.iter().map(|s| (" ", s.clone())).collect();
+        let windows = model.windows(&pieces, Lang::EN, true);
+        assert!(windows.len() > 2, "{windows:?}");
+        assert!(windows.iter().all(|w| model.model.reads_whole(w, Lang::EN)));
+        for sentence in &sentences {
+            assert!(windows.iter().any(|w| w.contains(sentence)), "{sentence}");
+        }
+        for pair in windows.windows(2) {
+            let first = pair[1].split_inclusive(". ").next().unwrap().trim();
+            let last = pair[0].split_inclusive(". ").last().unwrap().trim();
+            assert_eq!(first, last);
+        }
+        assert_eq!(model.windows(&pieces[..1], Lang::EN, true), sentences[..1]);
+    }
+
+    #[test]
+    fn a_long_article_ends_with_a_summary_or_a_reason() {
+        let model = model();
+        let text = "Police arrested four men after a fire destroyed two warehouses near the river.";
+        let sentence = |block| Sentence {
+            text,
+            block,
+            kind: BlockKind::Paragraph,
+        };
+        let document = Document {
+            sentences: (0..30).map(sentence).collect(),
+            lang: Lang::EN,
+        };
+        for made in model.summarize(&[document], Size::Sentences(2)) {
+            match made {
+                Ok(Summary::Written { map_reduced, .. }) => assert!(map_reduced),
+                Ok(Summary::Chosen(_)) => panic!("an encoder-decoder model writes"),
+                Err(error) => assert!(error.to_string().starts_with("pegasus@"), "{error}"),
+            }
+        }
+        assert!(model.reads(Lang::EN) && model.writes());
+    }
+}

@@ -68,6 +68,54 @@ pub enum VocabularyError {
     },
 }
 
+/// The tokens of a model that CTranslate2 converted, by their ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vocabularies {
+    /// Source tokens.
+    pub source: Vec<String>,
+    /// Target tokens.
+    pub target: Vec<String>,
+}
+
+impl Vocabularies {
+    /// Reads `shared_vocabulary`, or `source_vocabulary` and `target_vocabulary`: `.json` lists, or
+    /// `.txt` with a token a line.
+    ///
+    /// # Errors
+    /// When a file is missing, unreadable or damaged.
+    pub fn read(dir: &Path) -> Result<Self, VocabularyError> {
+        let tokens = |name: &str| -> Result<Vec<String>, VocabularyError> {
+            let (json, text) = (
+                dir.join(format!("{name}.json")),
+                dir.join(format!("{name}.txt")),
+            );
+            if !json.is_file() && text.is_file() {
+                let bytes = read(&text)?;
+                let lines = std::str::from_utf8(&bytes);
+                let lines = lines.map_err(|e| other(&text)(TokenizerError::of(e)))?;
+                return Ok(lines.split_terminator('\n').map(str::to_owned).collect());
+            }
+            serde_json::from_slice(&read(&json)?).map_err(|e| other(&json)(TokenizerError::of(e)))
+        };
+        let has = |name: &str| {
+            [".json", ".txt"]
+                .iter()
+                .any(|end| dir.join(format!("{name}{end}")).is_file())
+        };
+        if has("source_vocabulary") && has("target_vocabulary") {
+            return Ok(Self {
+                source: tokens("source_vocabulary")?,
+                target: tokens("target_vocabulary")?,
+            });
+        }
+        let shared = tokens("shared_vocabulary")?;
+        Ok(Self {
+            source: shared.clone(),
+            target: shared,
+        })
+    }
+}
+
 /// A sentencepiece model whose pieces have the ids of a `vocab.json`.
 #[derive(Debug)]
 struct Pieces {
@@ -161,6 +209,61 @@ impl Seq2SeqTokenizer {
         Self(Kind::Absent)
     }
 
+    /// Opens the tokeniser of a model that CTranslate2 converted, whose ids are places in its
+    /// vocabularies.
+    ///
+    /// # Errors
+    /// As [`Seq2SeqTokenizer::open`]; also when the tokeniser's ids are not the vocabulary's.
+    pub fn open_converted(
+        dir: &Path,
+        layout: Layout,
+        vocabularies: &Vocabularies,
+    ) -> Result<Self, VocabularyError> {
+        let ids = |tokens: &[String]| -> BTreeMap<String, u32> {
+            (0..).zip(tokens).map(|(id, t)| (t.clone(), id)).collect()
+        };
+        let texts = |tokens: &[String]| (0..).zip(tokens.iter().cloned()).collect();
+        let whole = dir.join("tokenizer.json").is_file();
+        Ok(Self(match layout {
+            Layout::Marian => Kind::Marian {
+                source: Pieces {
+                    spm: spm(&dir.join("source.spm"))?,
+                    ids: ids(&vocabularies.source),
+                },
+                target: texts(&vocabularies.target),
+                joiner: dir
+                    .join("target.spm")
+                    .is_file()
+                    .then(|| spm(&dir.join("target.spm")))
+                    .transpose()?,
+            },
+            Layout::M2m100 if !whole => Kind::M2m100 {
+                pieces: Pieces {
+                    spm: spm(&dir.join("sentencepiece.bpe.model"))?,
+                    ids: ids(&vocabularies.source),
+                },
+                texts: texts(&vocabularies.target),
+            },
+            _ => {
+                let opened = Self::open(dir, layout)?;
+                // A converted vocabulary may be longer by rows that stand for nothing.
+                // The order of T5's sentinels depends on who writes it.
+                let moved = (0..)
+                    .zip(&vocabularies.source)
+                    .filter(|(_, token)| !token.starts_with("<extra_id_"))
+                    .find(|(id, token)| opened.id(token).is_some_and(|own| own != *id));
+                if let Some((id, token)) = moved {
+                    let message =
+                        format!("token '{token}' has another id than {id} in the vocabulary");
+                    return Err(other(&dir.join("tokenizer.json"))(TokenizerError::of(
+                        message,
+                    )));
+                }
+                opened.0
+            }
+        }))
+    }
+
     /// Source ids of `text`, without special tokens.
     ///
     /// # Errors
@@ -212,7 +315,7 @@ impl Seq2SeqTokenizer {
                 for id in ids {
                     match texts.get(id).map(String::as_str) {
                         Some("<s>" | "<pad>" | "</s>" | "<unk>") => {}
-                        Some(code) if code.starts_with("__") && code.ends_with("__") => {}
+                        Some(code) if is_language(code) => {}
                         Some(piece) => run.push(piece),
                         // Rows of the embedding that stand for nothing.
                         None => {
@@ -254,6 +357,19 @@ impl Seq2SeqTokenizer {
 
 fn no_tokenizer() -> TokenizerError {
     TokenizerError::of("the model was opened without a tokenizer")
+}
+
+/// `__en__` of M2M100, `eng_Latn` of NLLB.
+fn is_language(piece: &str) -> bool {
+    let nllb = |piece: &str| {
+        let mut bytes = piece.bytes();
+        piece.len() == 8
+            && bytes.by_ref().take(3).all(|b| b.is_ascii_lowercase())
+            && bytes.next() == Some(b'_')
+            && bytes.next().is_some_and(|b| b.is_ascii_uppercase())
+            && bytes.all(|b| b.is_ascii_lowercase())
+    };
+    piece.starts_with("__") && piece.ends_with("__") && piece.len() > 4 || nllb(piece)
 }
 
 impl Pieces {

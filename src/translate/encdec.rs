@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::{Hypothesis, LineResult, MacsPerToken, ModelInfo, TranslateError, Translator};
-use crate::decode::{self, DecodeOptions, Decoded, Rules, Slot, Stepper as _};
+use crate::decode::{self, DecodeOptions, Decoded, Rules, Slot, Stepper as _, Toolkit};
 use crate::engine::encdec::{Architecture, Config, ConfigError, Generation, LoadError, Model};
 use crate::engine::linear::Compute;
 use crate::formats::checkpoint::Checkpoint;
 use crate::kernel::Kernels;
 use crate::text::{Direction, Lang, split_long};
 use crate::tokenize::hf::TokenizerError;
-use crate::tokenize::seq2seq::{self, Layout, Seq2SeqTokenizer, VocabularyError};
+use crate::tokenize::seq2seq::{self, Layout, Seq2SeqTokenizer, Vocabularies, VocabularyError};
 
 /// Longest source, in tokens, where the model itself has no limit.
 const MAX_SOURCE: usize = 512;
@@ -161,6 +161,84 @@ impl HubModel {
             tokenizer,
             generation,
             summary,
+            frame,
+            config,
+            revision,
+        })
+    }
+
+    /// Opens a directory in CTranslate2's layout: `model.bin`, its vocabularies, and the files of
+    /// the tokeniser that the model was converted with.
+    ///
+    /// # Errors
+    /// When a file is missing, damaged, or of a kind that tarjama does not run.
+    pub fn open_ctranslate2(
+        dir: &Path,
+        kernels: Kernels,
+        compute: Compute,
+    ) -> Result<Self, HubError> {
+        let path = dir.join("config.json");
+        let config: Value = if path.is_file() {
+            serde_json::from_slice(&read(&path)?).map_err(|e| HubError::Config {
+                path,
+                source: ConfigError::Json(e.to_string()),
+            })?
+        } else {
+            Value::Null
+        };
+        let path = dir.join("model.bin");
+        let file = Checkpoint::ctranslate2(&path)?;
+        let shape = Config::ctranslate2(&file, Some(&config));
+        let shape = shape.map_err(|source| HubError::Config {
+            path: path.clone(),
+            source,
+        })?;
+        let vocabularies = Vocabularies::read(dir)?;
+        let (layout, frame) = converted_layout(dir, &vocabularies.source);
+        let tokenizer = Seq2SeqTokenizer::open_converted(dir, layout, &vocabularies)?;
+        for (name, found, wanted) in [
+            ("source", vocabularies.source.len(), shape.source_vocab),
+            ("target", vocabularies.target.len(), shape.target_vocab),
+        ] {
+            if found != wanted {
+                let field = format!("{name} vocabulary");
+                return Err(HubError::Config {
+                    path,
+                    source: ConfigError::Unsupported {
+                        field,
+                        value: format!("of {found} tokens"),
+                        hint: "; model.bin has another number",
+                    },
+                });
+            }
+        }
+        let special = |field: &str, default: &str| {
+            let token = config.get(field).and_then(Value::as_str).unwrap_or(default);
+            let at = vocabularies.target.iter().position(|t| t == token);
+            at.map(|at| at as u32).ok_or_else(|| HubError::Config {
+                path: dir.join("config.json"),
+                source: ConfigError::Field(format!("{field} ({token})")),
+            })
+        };
+        let eos = special("eos_token", "</s>")?;
+        let start = special("decoder_start_token", "<s>")?;
+        let generation = Generation {
+            start,
+            // CTranslate2's own defaults.
+            max_new_tokens: 256,
+            rules: Rules {
+                toolkit: Toolkit::Ctranslate2,
+                min_new_tokens: 1,
+                ..Rules::new(eos)
+            },
+        };
+        let revision = revision(&file)?;
+        Ok(Self {
+            languages: languages(frame, &tokenizer),
+            model: Model::load_ctranslate2(&file, shape, kernels, compute)?,
+            tokenizer,
+            summary: generation.clone(),
+            generation,
             frame,
             config,
             revision,
@@ -645,7 +723,29 @@ fn layout(architecture: Architecture, dir: &Path) -> Layout {
         Architecture::Bart if dir.join("merges.txt").is_file() => Layout::ByteLevel,
         Architecture::Bart => Layout::Mbart,
         Architecture::Pegasus => Layout::Pegasus,
-        Architecture::T5 | Architecture::Mt5 => Layout::T5,
+        // CTranslate2's are told by their vocabulary.
+        Architecture::T5 | Architecture::Mt5 | Architecture::Ctranslate2 => Layout::T5,
+    }
+}
+
+/// The files and the frame that the tokens of a converted model mean.
+fn converted_layout(dir: &Path, vocabulary: &[String]) -> (Layout, Frame) {
+    let has = |token: &str| vocabulary.iter().any(|t| t == token);
+    if dir.join("source.spm").is_file() {
+        (Layout::Marian, Frame::Marian)
+    } else if has("eng_Latn") || has("__en__") {
+        (Layout::M2m100, Frame::Before)
+    } else if has("en_XX") {
+        (Layout::Mbart, Frame::Before)
+    } else if has("<unk_2>") {
+        (Layout::Pegasus, Frame::End)
+    } else if has("<2en>")
+        || has("<extra_id_0>")
+        || vocabulary.first().is_some_and(|t| t == "<pad>")
+    {
+        (Layout::T5, Frame::T5)
+    } else {
+        (Layout::ByteLevel, Frame::Both)
     }
 }
 
@@ -663,7 +763,7 @@ fn frame(architecture: Architecture, dir: &Path) -> Frame {
         },
         Architecture::Bart => Frame::Both,
         Architecture::Pegasus => Frame::End,
-        Architecture::T5 | Architecture::Mt5 => Frame::T5,
+        Architecture::T5 | Architecture::Mt5 | Architecture::Ctranslate2 => Frame::T5,
     }
 }
 

@@ -180,6 +180,8 @@ def main():
         seed("inputs", str(number), bytes([number]) + data)
     seed("inputs", "zst", bytes([2]) + b"\x28\xb5\x2f\xfd\x20\x0d\x69\x00\x00" + b'{"text":"ab"}')
     done = {"schema": "tarjama/1", "id": "a", "index": 0, "flags": ["retried"], "counts": {"segments": 1, "source_words": 2, "source_tokens": 3, "target_tokens": 4}, "error": None}
+    for name in ["marian-one/model.safetensors", "marian/pytorch_model.bin", "ct2-marian-int8/model.bin", "bart/config.json"]:
+        seed("checkpoint", name.replace("/", "-"), (ROOT / "tests/data/encdec" / name).read_bytes()[-16384:] if "pytorch" in name else (ROOT / "tests/data/encdec" / name).read_bytes()[:16384])
     failed = {"schema": "tarjama/1", "id": "b", "index": 1, "error": {"kind": "no_text", "message": "m"}}
     seed("journal", "two", "".join(json.dumps(r) + "\n" for r in [done, failed]) + '{"schema"')
     tally = {"done": 1, "failed": 1, "errors": {"no_text": 1}, "flags": {}, "source_words": 2}

@@ -21,6 +21,8 @@ pub enum Architecture {
     T5,
     /// mT5.
     Mt5,
+    /// Any of them, as CTranslate2 converts it.
+    Ctranslate2,
 }
 
 /// How a model knows the order of tokens.
@@ -97,6 +99,8 @@ pub struct Config {
     pub max_positions: Option<usize>,
     /// The padding id.
     pub pad: u32,
+    /// A target starts from a zero vector in the place of an embedding.
+    pub zero_start: bool,
 }
 
 /// Why a `config.json` cannot be used.
@@ -189,6 +193,7 @@ pub(super) fn unsupported(field: &str, value: &Value, hint: &'static str) -> Con
 }
 
 const MAX_WIDTH: usize = 1 << 16;
+const MAX_TABLE: usize = 1 << 26;
 const MAX_LAYERS: usize = 1 << 10;
 const MAX_VOCAB: usize = 1 << 24;
 const KNOWN: &str = "; it runs marian, m2m_100, mbart, bart, pegasus, t5 and mt5";
@@ -213,8 +218,20 @@ impl Config {
             "mt5" => t5_like(fields, Architecture::Mt5)?,
             _ => return Err(unsupported("model_type", &Value::from(kind), KNOWN)),
         };
+        // The tables of positions that are computed have no file to bound them.
+        let table = config
+            .max_positions
+            .unwrap_or(0)
+            .saturating_mul(config.d_model);
+        if table > MAX_TABLE && config.positions != Positions::Learned {
+            let positions = Value::from(config.max_positions);
+            return Err(unsupported("max_position_embeddings", &positions, ""));
+        }
         // Packed weights come in fours.
-        for (field, width) in [("d_model", config.d_model), ("d_kv", config.head_dim)] {
+        for (field, width) in [
+            ("d_model", config.d_model),
+            ("d_kv", config.encoder.heads * config.head_dim),
+        ] {
             if !width.is_multiple_of(4) {
                 return Err(unsupported(field, &Value::from(width), ""));
             }
@@ -304,6 +321,7 @@ fn bart_like(fields: Fields<'_>, architecture: Architecture) -> Result<Config, C
             Pegasus => 0,
             _ => 1,
         }),
+        zero_start: false,
     })
 }
 
@@ -361,6 +379,7 @@ fn t5_like(fields: Fields<'_>, architecture: Architecture) -> Result<Config, Con
         },
         max_positions: None,
         pad: fields.id("pad_token_id")?.unwrap_or(0),
+        zero_start: false,
     })
 }
 

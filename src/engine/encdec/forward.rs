@@ -161,7 +161,13 @@ impl Work {
     }
 
     /// Embeds tokens at their positions into the stream.
-    fn embed(&mut self, model: &Model, stack: &Stack, tokens: impl Iterator<Item = (u32, usize)>) {
+    fn embed(
+        &mut self,
+        model: &Model,
+        stack: &Stack,
+        zero_start: bool,
+        tokens: impl Iterator<Item = (u32, usize)>,
+    ) {
         let (c, d) = (&model.config, model.config.d_model);
         self.hidden.clear();
         let mut row = vec![0f32; d];
@@ -169,6 +175,9 @@ impl Work {
             stack.embedding.row(id as usize, &mut row);
             for value in &mut row {
                 *value *= c.embed_scale;
+            }
+            if zero_start && position == 0 {
+                row.fill(0.0);
             }
             let at = match c.positions {
                 Positions::Relative { .. } => None,
@@ -277,7 +286,7 @@ impl Session<'_> {
                 .enumerate()
                 .map(|(i, &id)| (model.known(id, c.source_vocab), i))
         });
-        work.embed(model, &model.encoder, tokens);
+        work.embed(model, &model.encoder, false, tokens);
         let longest = sources.iter().map(|s| s.len()).max().unwrap_or(1).max(1);
         let biases = model.relative(&model.encoder, c.encoder.heads, true, longest);
         for layer in &model.encoder.layers {
@@ -492,7 +501,7 @@ impl Stepper for Session<'_> {
                 .enumerate()
                 .map(move |(i, &id)| (model.known(id, c.target_vocab), start + i))
         });
-        work.embed(model, &model.decoder, tokens);
+        work.embed(model, &model.decoder, c.zero_start, tokens);
         for (i, layer) in model.decoder.layers.iter().enumerate() {
             work.enter(kernels, c, &layer.attention.norm);
             self.attend_targets(i, rows, &mut work);

@@ -7,6 +7,7 @@
 //! its sequences give alone.
 
 mod config;
+mod ctranslate2;
 mod forward;
 mod generation;
 mod positions;

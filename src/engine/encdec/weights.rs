@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::config::{Architecture, Config, Positions};
 use super::positions;
 use crate::engine::linear::{Compute, Linear};
-use crate::formats::checkpoint::{Checkpoint, CheckpointError};
+use crate::formats::checkpoint::{Checkpoint, CheckpointError, Dtype};
 use crate::kernel::{Kernels, PackedF32, PackedInt8};
 
 /// Floats that are read at once while a tensor is quantised.
@@ -127,16 +127,16 @@ impl Model {
     }
 }
 
-struct Loader<'a> {
-    checkpoint: &'a Checkpoint,
-    compute: Compute,
-    config: &'a Config,
-    prefix: &'static str,
-    used: Mutex<BTreeSet<String>>,
+pub(super) struct Loader<'a> {
+    pub(super) checkpoint: &'a Checkpoint,
+    pub(super) compute: Compute,
+    pub(super) config: &'a Config,
+    pub(super) prefix: &'static str,
+    pub(super) used: Mutex<BTreeSet<String>>,
 }
 
 impl Loader<'_> {
-    fn used(&self, name: &str) {
+    pub(super) fn used(&self, name: &str) {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         used.insert(name.to_owned());
     }
@@ -161,7 +161,7 @@ impl Loader<'_> {
         Ok(())
     }
 
-    fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         self.checkpoint.get(name).is_some()
     }
 
@@ -171,7 +171,7 @@ impl Loader<'_> {
         Ok(out)
     }
 
-    fn vector(&self, name: &str, size: usize) -> Result<Vec<f32>, LoadError> {
+    pub(super) fn vector(&self, name: &str, size: usize) -> Result<Vec<f32>, LoadError> {
         self.expect(name, &[size])?;
         let rows = self
             .checkpoint
@@ -180,7 +180,7 @@ impl Loader<'_> {
         self.floats(name, 0..rows.unwrap_or(size))
     }
 
-    fn optional(&self, name: &str, size: usize) -> Result<Vec<f32>, LoadError> {
+    pub(super) fn optional(&self, name: &str, size: usize) -> Result<Vec<f32>, LoadError> {
         if self.has(name) {
             self.vector(name, size)
         } else {
@@ -188,24 +188,43 @@ impl Loader<'_> {
         }
     }
 
-    fn table(&self, name: &str, n: usize, k: usize) -> Result<Vec<f32>, LoadError> {
+    pub(super) fn table(&self, name: &str, n: usize, k: usize) -> Result<Vec<f32>, LoadError> {
         self.expect(name, &[n, k])?;
         self.floats(name, 0..n)
     }
 
     /// Weights `[n, k]`, quantised by rows in int8; never more than a chunk of floats at a time.
-    fn linear(&self, name: &str, n: usize, k: usize) -> Result<Linear, LoadError> {
+    pub(super) fn linear(&self, name: &str, n: usize, k: usize) -> Result<Linear, LoadError> {
+        self.rows(name, 0..n, n, k)
+    }
+
+    /// Rows of weights `[total, k]`, as [`Loader::linear`].
+    pub(super) fn rows(
+        &self,
+        name: &str,
+        rows: Range<usize>,
+        total: usize,
+        k: usize,
+    ) -> Result<Linear, LoadError> {
+        self.expect(name, &[total, k])?;
+        let n = rows.len();
+        if self
+            .checkpoint
+            .get(name)
+            .is_some_and(|i| i.dtype == Dtype::I8)
+        {
+            return self.quantized(name, rows, total, k);
+        }
         if self.compute == Compute::Float32 {
-            let weights = self.table(name, n, k)?;
+            let weights = self.floats(name, rows)?;
             return Ok(Linear::Float32(PackedF32::new(&weights, n, k)));
         }
-        self.expect(name, &[n, k])?;
         let (mut values, mut scales) = (Vec::with_capacity(n * k), Vec::with_capacity(n));
         let step = (CHUNK / k).max(1);
         let mut floats = Vec::new();
-        for start in (0..n).step_by(step) {
+        for start in rows.clone().step_by(step) {
             self.checkpoint
-                .read_rows(name, start..(start + step).min(n), &mut floats)?;
+                .read_rows(name, start..(start + step).min(rows.end), &mut floats)?;
             for row in floats.chunks_exact(k) {
                 let max = row.iter().fold(0f32, |m, v| m.max(v.abs()));
                 let inverse = if max > 0.0 { 127.0 / max } else { 0.0 };
@@ -213,6 +232,30 @@ impl Loader<'_> {
                 values.extend(row.iter().map(|v| (v * inverse).round_ties_even() as i8));
             }
         }
+        Ok(Linear::Int8(PackedInt8::new(&values, &scales, n, k, k)))
+    }
+
+    /// Rows of weights that are int8 already: CTranslate2's, with the inverse of a scale a row.
+    fn quantized(
+        &self,
+        name: &str,
+        rows: Range<usize>,
+        total: usize,
+        k: usize,
+    ) -> Result<Linear, LoadError> {
+        let scales = self.vector(&format!("{name}_scale"), total)?;
+        let scales: Vec<f32> = scales[rows.clone()].iter().map(|s| 1.0 / s).collect();
+        let n = rows.len();
+        if self.compute == Compute::Float32 {
+            let mut weights = self.floats(name, rows)?;
+            for (row, scale) in weights.chunks_exact_mut(k).zip(&scales) {
+                row.iter_mut().for_each(|w| *w *= scale);
+            }
+            return Ok(Linear::Float32(PackedF32::new(&weights, n, k)));
+        }
+        let mut bytes = Vec::new();
+        self.checkpoint.read_bytes(name, rows, &mut bytes)?;
+        let values: Vec<i8> = bytes.iter().map(|b| b.cast_signed()).collect();
         Ok(Linear::Int8(PackedInt8::new(&values, &scales, n, k, k)))
     }
 
