@@ -57,15 +57,33 @@ pub(super) fn split_off(article: &mut Article) {
     article.agency = article.agency.take().or(agency);
 }
 
-/// The block that a header would open: the first paragraph behind headings.
+/// The block that a header opens, or would open: the first paragraph behind headings; the second,
+/// where the first has no header and looks like a headline.
 pub(super) fn place(article: &Article) -> Option<usize> {
     let mut texts = article
         .blocks
         .iter()
         .enumerate()
         .filter(|(_, block)| !block.text.is_empty() && block.kind != BlockKind::Heading);
-    let (at, block) = texts.next()?;
-    (block.kind == BlockKind::Paragraph).then_some(at)
+    let mut paragraph = || {
+        let (at, block) = texts.next()?;
+        (block.kind == BlockKind::Paragraph).then_some((at, block.text.as_str()))
+    };
+    let (first, text) = paragraph()?;
+    if find(text).is_none()
+        && is_headline(text)
+        && let Some((second, text)) = paragraph()
+        && find(text).is_some()
+    {
+        return Some(second);
+    }
+    Some(first)
+}
+
+/// One short line that ends no sentence.
+fn is_headline(text: &str) -> bool {
+    let ends = text.ends_with(['.', '!', '؟', '…', ':', '"', '”', '»']);
+    !text.contains('\n') && !ends && text.chars().count() <= 150
 }
 
 /// The header at the start of `text`, which has no white space before it.

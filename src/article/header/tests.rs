@@ -135,3 +135,34 @@ fn keeps_dates_and_unknown_names() {
         assert_eq!(translate_header(text, to), want, "{text}");
     }
 }
+
+#[test]
+fn keeps_the_header_below_a_headline() {
+    let cases = [
+        (
+            "Floods close roads in Basra\n\nBAGHDAD (Reuters) - Roads closed.",
+            1,
+        ),
+        (
+            "# Floods close roads\n\nBAGHDAD (Reuters) - Roads closed.",
+            1,
+        ),
+        (
+            "فيضانات تغلق الطرق في البصرة\n\nبغداد (رويترز) - أغلقت الطرق.",
+            1,
+        ),
+    ];
+    for (text, at) in cases {
+        let article = plain::parse(text, true);
+        assert_eq!(article.blocks[at].kind, BlockKind::Header, "{text}");
+        assert!(article.agency.is_some());
+        assert_eq!(article.text(), text);
+    }
+    for text in [
+        "Roads closed on Monday.\n\nBAGHDAD (Reuters) - Roads closed.",
+        "Floods close roads\n\nThe minister came.\n\nBAGHDAD (Reuters) - Roads closed.",
+    ] {
+        let article = plain::parse(text, false);
+        assert!(article.agency.is_none(), "{text}");
+    }
+}
