@@ -383,6 +383,26 @@ pub fn is_summary_model(name: &str, context: &Context) -> bool {
         .is_some_and(|m| m.directions.is_empty() && !m.languages.is_empty())
 }
 
+/// The languages to open translators for: where a model writes the summaries, both directions of
+/// English and Arabic, since it may write on the translation and be translated back.
+#[must_use]
+pub fn summary_langs(
+    langs: &LangArgs,
+    model: &ModelArgs,
+    summarizer: &dyn Summarizer,
+    context: &Context,
+) -> LangArgs {
+    let named = model.model.is_some() || context.settings.file.model.is_some();
+    let usual = |lang: Option<Lang>| lang.is_none_or(|l| l == Lang::EN || l == Lang::AR);
+    if !summarizer.writes() || named || !usual(langs.from) || !usual(langs.to) {
+        return langs.clone();
+    }
+    LangArgs {
+        from: None,
+        to: None,
+    }
+}
+
 /// Opens what `--summary-model` names: an installed model, a directory or file in GGUF layout, or
 /// the extractive method, which is the default; says which model it is.
 ///

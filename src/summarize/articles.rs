@@ -209,3 +209,200 @@ fn translate(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::DecodeOptions;
+    use crate::summarize::SummarizeError;
+    use crate::translate::{
+        Counts, Hypothesis, LineResult, ModelInfo, TranslateError, TranslatedSegment, Translator,
+    };
+    use std::sync::Arc;
+
+    /// Writes one sentence on English texts, and fails on those about goats.
+    struct Writer;
+
+    impl Summarizer for Writer {
+        fn name(&self) -> String {
+            "writer@1".to_owned()
+        }
+
+        fn reads(&self, lang: Lang) -> bool {
+            lang == Lang::EN
+        }
+
+        fn writes(&self) -> bool {
+            true
+        }
+
+        fn summarize(
+            &self,
+            documents: &[Document<'_>],
+            _size: Size,
+        ) -> Vec<Result<Summary, SummarizeError>> {
+            let write = |document: &Document<'_>| {
+                let goats = document.sentences.iter().any(|s| s.text.contains("goats"));
+                if goats {
+                    return Err(SummarizeError {
+                        model: self.name(),
+                        message: "no goats".to_owned(),
+                    });
+                }
+                Ok(Summary::Written {
+                    text: format!("{} sentences were read.", document.sentences.len()),
+                    map_reduced: true,
+                })
+            };
+            documents.iter().map(write).collect()
+        }
+    }
+
+    /// Says the same in Arabic of everything.
+    struct Parrot(ModelInfo);
+
+    const ARABIC: &str = "قرئت 2 من الجمل.";
+
+    impl Translator for Parrot {
+        fn info(&self) -> &ModelInfo {
+            &self.0
+        }
+
+        fn source_tokens(&self, segment: &str, _direction: Direction) -> usize {
+            segment.len()
+        }
+
+        fn max_source_tokens(&self) -> usize {
+            512
+        }
+
+        fn translate_batch(
+            &self,
+            segments: &[&str],
+            _direction: Direction,
+            _options: &DecodeOptions,
+        ) -> Result<Vec<LineResult>, TranslateError> {
+            let line = |_: &&str| LineResult {
+                source_ids: vec![1],
+                hypotheses: vec![Hypothesis {
+                    text: ARABIC.to_owned(),
+                    ids: vec![1],
+                    score: 0.0,
+                    truncated: false,
+                }],
+                wrapped: false,
+            };
+            Ok(segments.iter().map(line).collect())
+        }
+    }
+
+    fn models(from: Lang, to: Lang) -> Translators {
+        let info = ModelInfo {
+            id: "parrot".to_owned(),
+            revision: "1".to_owned(),
+            draft: false,
+            directions: vec![Direction { from, to }],
+        };
+        Translators::new(vec![Arc::new(Parrot(info))])
+    }
+
+    fn translated(lang: Lang, target_lang: Lang, pairs: &[(&str, &str)]) -> TranslatedArticle {
+        let segment = |(source, target): &(&str, &str)| TranslatedSegment {
+            block: 0,
+            source: (*source).to_owned(),
+            target: (*target).to_owned(),
+            score: None,
+            flags: Vec::new(),
+        };
+        TranslatedArticle {
+            lang,
+            target_lang,
+            title: None,
+            text: String::new(),
+            segments: pairs.iter().map(segment).collect(),
+            flags: Vec::new(),
+            counts: Counts::default(),
+            model: String::new(),
+        }
+    }
+
+    const WATER: [(&str, &str); 2] = [
+        (
+            "The council met in the city on Monday.",
+            "اجتمع المجلس يوم الاثنين.",
+        ),
+        ("It spoke of the price of water.", "وتحدث عن سعر المياه."),
+    ];
+    const GOATS: [(&str, &str); 1] = [(
+        "Forty goats walked through the ministry.",
+        "سارت أربعون عنزة في الوزارة.",
+    )];
+
+    fn summarize(articles: &[TranslatedArticle], models: &Translators) -> Vec<ArticleSummary> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(1)
+            .build()
+            .unwrap();
+        let options = PipelineOptions::default();
+        let desk = SummaryDesk {
+            summarizer: &Writer,
+            size: Size::Sentences(1),
+            models,
+            options: &options,
+            pool: &pool,
+        };
+        let source = Article::default();
+        let pairs: Vec<_> = articles.iter().map(|a| (&source, a)).collect();
+        summarize_articles(&pairs, &[Lang::EN, Lang::AR], desk)
+    }
+
+    #[test]
+    fn keeps_both_languages_saying_what_the_model_wrote() {
+        let reversed: Vec<_> = WATER.iter().map(|(a, b)| (*b, *a)).collect();
+        let articles = [
+            translated(Lang::EN, Lang::AR, &WATER),
+            translated(Lang::AR, Lang::EN, &reversed),
+        ];
+        for made in summarize(&articles, &models(Lang::EN, Lang::AR)) {
+            assert_eq!(made.texts[&Lang::EN], "2 sentences were read.");
+            assert_eq!(made.texts[&Lang::AR], ARABIC);
+            assert_eq!(made.model, "writer@1");
+            assert_eq!((made.flags, made.fallback), (vec![Flag::MapReduced], None));
+        }
+    }
+
+    #[test]
+    fn keeps_an_article_that_the_model_fails_on() {
+        let articles = [
+            translated(Lang::EN, Lang::AR, &GOATS),
+            translated(Lang::EN, Lang::AR, &WATER),
+        ];
+        let made = summarize(&articles, &models(Lang::EN, Lang::AR));
+        assert_eq!(made[0].texts[&Lang::EN], GOATS[0].0);
+        assert_eq!(made[0].texts[&Lang::AR], GOATS[0].1);
+        assert_eq!(made[0].model, "extractive@1");
+        assert_eq!(made[0].fallback.as_deref(), Some("writer@1: no goats"));
+        assert_eq!(made[1].texts[&Lang::EN], "2 sentences were read.");
+    }
+
+    #[test]
+    fn keeps_a_language_that_nothing_translates_to() {
+        let articles = [translated(Lang::EN, Lang::AR, &WATER)];
+        let made = summarize(&articles, &models(Lang::AR, Lang::EN));
+        assert_eq!(made[0].texts[&Lang::EN], "2 sentences were read.");
+        assert_eq!(made[0].texts[&Lang::AR], WATER[0].1);
+        assert_eq!(made[0].model, "writer@1 extractive@1");
+        let why = made[0].fallback.as_deref().unwrap();
+        assert!(why.contains("cannot be translated to ar"), "{why}");
+        // A language that the model does not read on either side.
+        let pt = Lang::parse("pt").unwrap();
+        let articles = [translated(
+            pt,
+            Lang::AR,
+            &[("O conselho reuniu-se na cidade.", ARABIC)],
+        )];
+        let made = summarize(&articles, &models(Lang::EN, Lang::AR));
+        let why = made[0].fallback.as_deref().unwrap();
+        assert_eq!(why, "writer@1 reads neither pt nor ar");
+    }
+}

@@ -285,6 +285,45 @@ fn a_summary_comes_in_both_languages() {
 }
 
 #[test]
+fn a_summary_model_that_writes_nonsense_is_not_believed() {
+    // Random weights, of the layout that summary models have.
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tiny_llama.gguf");
+    let school = include_str!("../../samples/school-en.md");
+    let args = [
+        "summarize",
+        "--json",
+        "--sentences",
+        "1",
+        "--summary-model",
+        model,
+        "-",
+    ];
+    let output = tarjama(&args, school);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(errors.contains("summary model: tiny_llama@"), "{errors}");
+    assert!(
+        errors.contains("sentences of the article were chosen instead"),
+        "{errors}"
+    );
+    let record: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+    assert_eq!(record["models"]["summary"], "extractive@1");
+    let summary = record["summary"]["en"].as_str().expect("a summary");
+    assert!(school.contains(summary), "{summary}");
+}
+
+#[test]
+fn fails_when_a_summary_model_is_asked_to_translate() {
+    let output = tarjama(&["translate", "--model", "smollm2-135m", "-"], "Hello.\n");
+    assert_eq!(output.status.code(), Some(2));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.contains("--summary-model smollm2-135m"), "{errors}");
+    let output = tarjama(&["summarize", "--model", "smollm2-135m", "-"], "Hello.\n");
+    assert_eq!(output.status.code(), Some(2));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.contains("models fetch smollm2-135m"), "{errors}");
+}
+
+#[test]
 fn fails_when_the_input_is_missing_with_a_way_out() {
     let output = tarjama(&["translate", "no-such-file.txt"], "");
     assert_eq!(output.status.code(), Some(2));

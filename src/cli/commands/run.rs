@@ -135,17 +135,12 @@ pub fn run(args: &RunArgs, context: &Context) -> anyhow::Result<Exit> {
     let compute = args.model.compute_type;
     let wanted = args.summary_model.as_deref();
     let summarizer = options::open_summarizer(wanted, compute, context, &pool)?;
-    // A written summary may be in either language before it is translated.
-    let any = LangArgs {
-        from: None,
-        to: None,
-    };
-    let langs = if summarizer.writes() && !args.summaries.0.is_empty() {
-        &any
+    let opened = if args.summaries.0.is_empty() {
+        args.langs.clone()
     } else {
-        &args.langs
+        options::summary_langs(&args.langs, &args.model, &*summarizer, context)
     };
-    let models = options::open_models(&args.model, langs, context, &pool)?;
+    let models = options::open_models(&args.model, &opened, context, &pool)?;
     let work = Work {
         models,
         options: PipelineOptions {

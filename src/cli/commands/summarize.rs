@@ -58,14 +58,8 @@ pub fn run(args: &SummarizeArgs, context: &Context) -> anyhow::Result<Exit> {
     }
     let compute = model.compute_type;
     let summarizer = options::open_summarizer(summary_model.as_deref(), compute, context, &pool)?;
-    // A summary in one language is written in the other, or in either, and translated: both
-    // directions may be asked for.
-    let any = LangArgs {
-        from: None,
-        to: None,
-    };
-    let both = if summarizer.writes() { &any } else { &langs };
-    let models = options::open_models(&model, both, context, &pool)?;
+    let opened = options::summary_langs(&langs, &model, &*summarizer, context);
+    let models = options::open_models(&model, &opened, context, &pool)?;
     let pipeline = PipelineOptions {
         from: Some(direction.from),
         to: Some(direction.to),
