@@ -5,6 +5,7 @@
 //! with it a near tie between words. Orders were read off bergamot's own tensors, and those of the
 //! matrix library behind its attention off products made to show which sums come first.
 
+use super::gemm::round_to_int;
 use super::{Kernels, multiversion};
 
 /// Lanes of Marian's vectors.
@@ -494,7 +495,7 @@ fn exp(x: f32) -> f32 {
     }
     let value = series * (rest * rest) + rest + 1.0;
     // `power` is within ±128, so the shifted exponent is a small positive number.
-    value * f32::from_bits(((power as i32 + 127) as u32) << 23)
+    value * f32::from_bits(((round_to_int(power) + 127) as u32) << 23)
 }
 
 /// `2^(i/32)` as the bits of a double, less `i` in the exponent's place.

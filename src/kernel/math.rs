@@ -13,23 +13,6 @@ impl Kernels {
         multiversion!(self.isa(), dot(a: &[f32], b: &[f32]) -> f32)
     }
 
-    /// Attention of one query head over `keys` and `values`.
-    ///
-    /// Shapes: query `[d]`, keys and values `[len, d]` row-major with `stride` floats a row, out
-    /// `[d]`; `scores` is scratch. Source: Vaswani et al. 2017, eq. 1.
-    ///
-    /// # Panics
-    /// When the slices are shorter than the shapes ask.
-    pub fn attend(self, head: AttentionHead<'_>, scores: &mut Vec<f32>, out: &mut [f32]) {
-        assert!(head.stride >= head.query.len() && out.len() == head.query.len());
-        let needed = head
-            .len
-            .checked_sub(1)
-            .map_or(0, |n| n * head.stride + head.query.len());
-        assert!(head.keys.len() >= needed && head.values.len() >= needed);
-        multiversion!(self.isa(), attend(head: AttentionHead<'_>, scores: &mut Vec<f32>, out: &mut [f32]));
-    }
-
     /// `out = x / rms(x) * weight`. Source: Zhang & Sennrich 2019.
     ///
     /// # Panics
@@ -71,23 +54,6 @@ impl Kernels {
         assert_eq!(a.len(), b.len());
         multiversion!(self.isa(), add(a: &mut [f32], b: &[f32]));
     }
-}
-
-/// Operands of [`Kernels::attend`].
-#[derive(Clone, Copy, Debug)]
-pub struct AttentionHead<'a> {
-    /// `[d]`
-    pub query: &'a [f32],
-    /// `[len, d]`
-    pub keys: &'a [f32],
-    /// `[len, d]`
-    pub values: &'a [f32],
-    /// Floats from one key to the next.
-    pub stride: usize,
-    /// Keys.
-    pub len: usize,
-    /// Factor of the scores.
-    pub scale: f32,
 }
 
 #[inline(always)]
@@ -145,10 +111,13 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 /// Source: the scheme of Cephes `expf`.
 #[inline(always)]
 pub(super) fn exp(x: f32) -> f32 {
+    /// 1.5 * 2^23: adding it rounds to an integer, which is then in the lowest bits.
+    const ROUND: f32 = 12_582_912.0;
     // `max` and `min` of the standard library treat NaN specially and do not vectorise well.
     let x = if x < -87.0 { -87.0 } else { x };
     let x = if x > 88.0 { 88.0 } else { x };
-    let n = (x * std::f32::consts::LOG2_E + 12_582_912.0) - 12_582_912.0;
+    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
     let r = x - n * 0.693_359_4 - n * -2.121_944_4e-4;
     let mut p = 1.987_569_1e-4;
     for c in [
@@ -161,87 +130,8 @@ pub(super) fn exp(x: f32) -> f32 {
         p = p * r + c;
     }
     let y = p * r * r + r + 1.0;
-    y * f32::from_bits(((n as i32 + 127) as u32) << 23)
-}
-
-#[inline(always)]
-fn attend(head: AttentionHead<'_>, scores: &mut Vec<f32>, out: &mut [f32]) {
-    attend_with(head, |_| 0.0, scores, out);
-}
-
-/// Attention with `bias(i)` added to the score of key `i`.
-#[inline(always)]
-pub(super) fn attend_with(
-    head: AttentionHead<'_>,
-    bias: impl Fn(usize) -> f32,
-    scores: &mut Vec<f32>,
-    out: &mut [f32],
-) {
-    let AttentionHead {
-        query,
-        keys,
-        values,
-        stride,
-        len,
-        scale,
-    } = head;
-    let d = query.len();
-    scores.clear();
-    let mut max = f32::NEG_INFINITY;
-    for i in 0..len {
-        let score = dot(query, &keys[i * stride..][..d]) * scale + bias(i);
-        max = if score > max { score } else { max };
-        scores.push(score);
-    }
-    let mut lanes = [0f32; LANES];
-    for chunk in scores.chunks_mut(LANES) {
-        for (s, lane) in chunk.iter_mut().zip(&mut lanes) {
-            *s = exp(*s - max);
-            *lane += *s;
-        }
-    }
-    let inverse = 1.0 / sum_lanes(lanes);
-    for s in scores.iter_mut() {
-        *s *= inverse;
-    }
-    let mut first = 0;
-    while first + 4 * LANES <= d {
-        mix_wide(scores, &values[first..], stride, &mut out[first..]);
-        first += 4 * LANES;
-    }
-    while first < d {
-        let mut sums = [0f32; LANES];
-        let width = LANES.min(d - first);
-        for (i, weight) in scores.iter().enumerate() {
-            for (sum, v) in sums.iter_mut().zip(&values[i * stride + first..][..width]) {
-                *sum = weight.mul_add(*v, *sum);
-            }
-        }
-        out[first..][..width].copy_from_slice(&sums[..width]);
-        first += width;
-    }
-}
-
-/// `out[c] = sum of weights[i] * values[i][c]` for 64 columns, with the sums in registers.
-#[inline(always)]
-fn mix_wide(weights: &[f32], values: &[f32], stride: usize, out: &mut [f32]) {
-    let (mut s0, mut s1) = ([0f32; LANES], [0f32; LANES]);
-    let (mut s2, mut s3) = ([0f32; LANES], [0f32; LANES]);
-    for (i, weight) in weights.iter().enumerate() {
-        let v = &values[i * stride..][..4 * LANES];
-        for c in 0..LANES {
-            s0[c] = weight.mul_add(v[c], s0[c]);
-            s1[c] = weight.mul_add(v[LANES + c], s1[c]);
-            s2[c] = weight.mul_add(v[2 * LANES + c], s2[c]);
-            s3[c] = weight.mul_add(v[3 * LANES + c], s3[c]);
-        }
-    }
-    let (a, b) = out[..4 * LANES].split_at_mut(2 * LANES);
-    let ((a0, a1), (a2, a3)) = (a.split_at_mut(LANES), b.split_at_mut(LANES));
-    a0.copy_from_slice(&s0);
-    a1.copy_from_slice(&s1);
-    a2.copy_from_slice(&s2);
-    a3.copy_from_slice(&s3);
+    // `n` is within ±128, so the shifted exponent is a small positive number.
+    y * f32::from_bits(shifted.to_bits().wrapping_sub(ROUND.to_bits() - 127) << 23)
 }
 
 #[inline(always)]
@@ -270,23 +160,47 @@ fn silu_mul(gate: &mut [f32], up: &[f32]) {
     }
 }
 
+/// Index of the first value that is `wanted`.
+#[inline(always)]
+fn first_equal(x: &[f32], wanted: f32) -> Option<usize> {
+    let chunk = x.chunks(LANES).position(|chunk| {
+        let mut hit = false;
+        for v in chunk {
+            hit |= *v == wanted;
+        }
+        hit
+    })?;
+    let at = x[chunk * LANES..].iter().position(|v| *v == wanted)?;
+    Some(chunk * LANES + at)
+}
+
 #[inline(always)]
 fn argmax_log_sum_exp(x: &[f32]) -> (usize, f32) {
+    let chunks = x.chunks_exact(LANES);
+    let rest = chunks.remainder();
     let mut lanes = [f32::NEG_INFINITY; LANES];
-    for chunk in x.chunks(LANES) {
-        for (m, v) in lanes.iter_mut().zip(chunk) {
-            *m = if *v > *m { *v } else { *m };
+    for chunk in chunks.clone() {
+        for i in 0..LANES {
+            lanes[i] = if chunk[i] > lanes[i] {
+                chunk[i]
+            } else {
+                lanes[i]
+            };
         }
     }
     let max = lanes
         .iter()
+        .chain(rest)
         .fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
-    let best = x.iter().position(|v| *v == max).unwrap_or(0);
+    let best = first_equal(x, max).unwrap_or(0);
     let mut sums = [0f32; LANES];
-    for chunk in x.chunks(LANES) {
-        for (s, v) in sums.iter_mut().zip(chunk) {
-            *s += exp(*v - max);
+    for chunk in chunks {
+        for i in 0..LANES {
+            sums[i] += exp(chunk[i] - max);
         }
+    }
+    for (sum, v) in sums.iter_mut().zip(rest) {
+        *sum += exp(*v - max);
     }
     (best, max + sum_lanes(sums).ln())
 }

@@ -6,6 +6,7 @@
 //! order. [`Kernels::detect`] chooses once.
 
 mod affine;
+mod attention;
 mod gemm;
 mod marian;
 mod math;
@@ -18,8 +19,8 @@ mod x86;
 mod tests;
 
 pub use affine::Epilogue;
+pub use attention::{AttentionHead, KeyValueCache};
 pub use marian::Keys;
-pub use math::AttentionHead;
 pub use pack::{PackedF32, PackedInt8, QuantizedRows};
 pub use rows::Activation;
 

@@ -196,3 +196,17 @@ pub struct QuantizedRows {
     /// 128 times the sum of a block's values: what the weights' offset adds to each product.
     pub(super) offsets: Vec<i32>,
 }
+
+impl QuantizedRows {
+    /// Values, row-major `[rows, k]`.
+    #[must_use]
+    pub fn values(&self) -> &[i8] {
+        &self.data
+    }
+
+    /// Scales, row-major `[rows, k / block]`.
+    #[must_use]
+    pub fn scales(&self) -> &[f32] {
+        &self.scales
+    }
+}

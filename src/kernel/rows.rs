@@ -1,7 +1,7 @@
 //! Row functions of encoder-decoder models: layer norms, activations, attention with a bias.
 
 use super::math::{exp, sum_lanes};
-use super::{AttentionHead, Kernels, LANES, multiversion};
+use super::{Kernels, LANES, multiversion};
 
 /// A non-linear function between two layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,27 +38,6 @@ impl Kernels {
     pub fn multiply(self, a: &mut [f32], b: &[f32]) {
         assert_eq!(a.len(), b.len());
         multiversion!(self.isa(), multiply(a: &mut [f32], b: &[f32]));
-    }
-
-    /// As [`Kernels::attend`], with `bias` (`[len]`) added to the scores.
-    ///
-    /// # Panics
-    /// When the slices are shorter than the shapes ask.
-    pub fn attend_biased(
-        self,
-        head: AttentionHead<'_>,
-        bias: &[f32],
-        scores: &mut Vec<f32>,
-        out: &mut [f32],
-    ) {
-        assert!(head.stride >= head.query.len() && out.len() == head.query.len());
-        let needed = head
-            .len
-            .checked_sub(1)
-            .map_or(0, |n| n * head.stride + head.query.len());
-        assert!(head.keys.len() >= needed && head.values.len() >= needed);
-        assert_eq!(bias.len(), head.len);
-        multiversion!(self.isa(), attend_biased(head: AttentionHead<'_>, bias: &[f32], scores: &mut Vec<f32>, out: &mut [f32]));
     }
 }
 
@@ -158,11 +137,6 @@ fn erf(x: f32) -> f32 {
     if a > 1.0 { large } else { x * small }
 }
 
-#[inline(always)]
-fn attend_biased(head: AttentionHead<'_>, bias: &[f32], scores: &mut Vec<f32>, out: &mut [f32]) {
-    super::math::attend_with(head, |i| bias[i], scores, out);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,23 +175,5 @@ mod tests {
         let mut portable = vec![0.0; 37];
         Kernels::portable().layer_norm(&x, &[2.0; 37], &[1.0; 37], 1e-5, &mut portable);
         assert_eq!(out, portable);
-    }
-
-    #[test]
-    fn a_bias_of_minus_infinity_hides_a_key() {
-        let keys = [1.0, 0.0, 0.0, 1.0, 1.0, 1.0];
-        let head = AttentionHead {
-            query: &[0.3, 0.7],
-            keys: &keys,
-            values: &keys,
-            stride: 2,
-            len: 3,
-            scale: 1.0,
-        };
-        let (mut scores, mut out, mut short) = (Vec::new(), [0.0; 2], [0.0; 2]);
-        let kernels = Kernels::detect();
-        kernels.attend_biased(head, &[0.0, 0.0, -1e9], &mut scores, &mut out);
-        kernels.attend(AttentionHead { len: 2, ..head }, &mut scores, &mut short);
-        assert_eq!(out, short);
     }
 }

@@ -130,22 +130,6 @@ fn log_sum_exp_is_close_to_double_precision() {
 }
 
 #[test]
-fn attention_of_one_key_is_its_value() {
-    let (q, key, value) = (noise(64, 1), noise(64, 2), noise(64, 3));
-    let mut out = vec![0f32; 64];
-    let head = AttentionHead {
-        query: &q,
-        keys: &key,
-        values: &value,
-        stride: 64,
-        len: 1,
-        scale: 0.125,
-    };
-    Kernels::detect().attend(head, &mut Vec::new(), &mut out);
-    assert_eq!(out, value);
-}
-
-#[test]
 fn embedding_rows_come_back() {
     let w: Vec<i8> = (0..20 * 64).map(|i| (i % 255) as i8).collect();
     let scales = noise(20 * 2, 5);

@@ -3,14 +3,13 @@
 use super::config::{Activation, CausalConfig, RopeLayout};
 use super::weights::CausalModel;
 use crate::decode::{Slot, Stepper};
-use crate::kernel::{AttentionHead, Kernels, QuantizedRows};
+use crate::kernel::{AttentionHead, Kernels, KeyValueCache, QuantizedRows};
 
-/// Keys and values of one sequence: for each layer `[len, n_kv_heads * head_dim]`.
+/// Keys and values of one sequence, for each layer.
 #[derive(Debug, Default, Clone)]
 struct Sequence {
     len: usize,
-    keys: Vec<Vec<f32>>,
-    values: Vec<Vec<f32>>,
+    cache: Vec<KeyValueCache>,
 }
 
 #[derive(Debug, Default)]
@@ -136,22 +135,23 @@ impl<'m> CausalSession<'m> {
                     self.norm_and_turn(head, layer.k_norm.as_ref(), turns, &mut buffer);
                 }
                 let sequence = &mut self.sequences[slot.0];
-                sequence.keys[index].extend_from_slice(k);
-                sequence.values[index].extend_from_slice(&work.v[row * kv_dim..][..kv_dim]);
+                let v = &work.v[row * kv_dim..][..kv_dim];
+                sequence.cache[index].extend(k, v, kv_dim, c.head_dim);
                 let first = window.map_or(0, |size| (position + 1).saturating_sub(size));
                 let out = &mut work.attended[row * q_dim..][..q_dim];
                 let heads = q
                     .chunks_exact(c.head_dim)
                     .zip(out.chunks_exact_mut(c.head_dim));
                 for (h, (query, out)) in heads.enumerate() {
-                    let at = first * kv_dim + h / group * c.head_dim;
                     let head = AttentionHead {
                         query,
-                        keys: &sequence.keys[index][at..],
-                        values: &sequence.values[index][at..],
-                        stride: kv_dim,
+                        cache: &sequence.cache[index],
+                        width: kv_dim,
+                        column: h / group * c.head_dim,
+                        first,
                         len: position + 1 - first,
                         scale,
+                        bias: None,
                     };
                     kernels.attend(head, &mut work.scores, out);
                 }
@@ -217,8 +217,7 @@ impl Stepper for CausalSession<'_> {
         let layers = self.model.config.n_layers;
         self.slot_for(Sequence {
             len: 0,
-            keys: vec![Vec::new(); layers],
-            values: vec![Vec::new(); layers],
+            cache: vec![KeyValueCache::default(); layers],
         })
     }
 

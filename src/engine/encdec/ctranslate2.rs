@@ -170,6 +170,7 @@ impl Model {
     ) -> Result<Self, LoadError> {
         let loader = Loader {
             checkpoint: file,
+            kernels,
             compute,
             config: &config,
             prefix: "",

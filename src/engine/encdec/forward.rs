@@ -10,22 +10,20 @@ use super::config::{Config, Positions};
 use super::positions::relative;
 use super::weights::{Attention, Dense, FeedForward, Model, Norm, Stack};
 use crate::decode::{Slot, Stepper};
-use crate::kernel::{AttentionHead, Kernels, QuantizedRows};
+use crate::kernel::{AttentionHead, Kernels, KeyValueCache, QuantizedRows};
 
-/// What the decoder sees of a source: for each layer keys and values `[len, inner]`.
+/// What the decoder sees of a source: keys and values for each layer.
 #[derive(Debug, Default)]
 struct Memory {
     len: usize,
-    keys: Vec<Vec<f32>>,
-    values: Vec<Vec<f32>>,
+    cache: Vec<KeyValueCache>,
 }
 
-/// Keys and values of one target: for each layer `[len, inner]`.
+/// Keys and values of one target, for each layer.
 #[derive(Debug, Default, Clone)]
 struct Sequence {
     len: usize,
-    keys: Vec<Vec<f32>>,
-    values: Vec<Vec<f32>>,
+    cache: Vec<KeyValueCache>,
     memory: Arc<Memory>,
 }
 
@@ -203,8 +201,7 @@ struct Heads<'a> {
     kernels: Kernels,
     head_dim: usize,
     scale: f32,
-    keys: &'a [f32],
-    values: &'a [f32],
+    cache: &'a KeyValueCache,
     len: usize,
 }
 
@@ -223,16 +220,15 @@ impl Heads<'_> {
         for (h, (query_head, out)) in heads.enumerate() {
             let head = AttentionHead {
                 query: query_head,
-                keys: &self.keys[h * self.head_dim..],
-                values: &self.values[h * self.head_dim..],
-                stride: query.len(),
+                cache: self.cache,
+                width: query.len(),
+                column: h * self.head_dim,
+                first: 0,
                 len: self.len,
                 scale: self.scale,
+                bias: bias(h),
             };
-            match bias(h) {
-                Some(bias) => self.kernels.attend_biased(head, bias, scores, out),
-                None => self.kernels.attend(head, scores, out),
-            }
+            self.kernels.attend(head, scores, out);
         }
     }
 }
@@ -296,12 +292,14 @@ impl Session<'_> {
             work.attended.resize(work.q.len(), 0.0);
             for span in &spans {
                 let flat = span.start * inner..span.end * inner;
+                let mut cache = KeyValueCache::default();
+                let (keys, values) = (&work.k[flat.clone()], &work.v[flat.clone()]);
+                cache.extend(keys, values, inner, c.head_dim);
                 let heads = Heads {
                     kernels,
                     head_dim: c.head_dim,
                     scale: c.attention_scale,
-                    keys: &work.k[flat.clone()],
-                    values: &work.v[flat.clone()],
+                    cache: &cache,
                     len: span.len(),
                 };
                 let rows = work.q[flat.clone()]
@@ -356,8 +354,9 @@ impl Session<'_> {
             cross.v.apply(kernels, hidden, quantized, true, v);
             for (memory, span) in memories.iter_mut().zip(spans) {
                 let flat = span.start * inner..span.end * inner;
-                memory.keys.push(k[flat.clone()].to_vec());
-                memory.values.push(v[flat].to_vec());
+                let mut cache = KeyValueCache::default();
+                cache.extend(&k[flat.clone()], &v[flat], inner, model.config.head_dim);
+                memory.cache.push(cache);
             }
         }
         memories
@@ -367,8 +366,7 @@ impl Session<'_> {
         let layers = self.model.decoder.layers.len();
         self.place(Sequence {
             len: 0,
-            keys: vec![Vec::new(); layers],
-            values: vec![Vec::new(); layers],
+            cache: vec![KeyValueCache::default(); layers],
             memory: Arc::new(memory),
         })
     }
@@ -395,16 +393,15 @@ impl Session<'_> {
             let sequence = &mut self.sequences[slot.0];
             for i in 0..ids.len() {
                 let flat = row * inner..(row + 1) * inner;
-                let (keys, values) = (&mut sequence.keys[index], &mut sequence.values[index]);
-                keys.extend_from_slice(&work.k[flat.clone()]);
-                values.extend_from_slice(&work.v[flat.clone()]);
+                let cache = &mut sequence.cache[index];
+                let (keys, values) = (&work.k[flat.clone()], &work.v[flat.clone()]);
+                cache.extend(keys, values, inner, c.head_dim);
                 let len = sequence.len + i + 1;
                 let heads = Heads {
                     kernels,
                     head_dim: c.head_dim,
                     scale: c.attention_scale,
-                    keys,
-                    values,
+                    cache,
                     len,
                 };
                 let bias = |h| distances(biases, known, h, len - 1, len);
@@ -444,12 +441,14 @@ impl Session<'_> {
         let queries = q.chunks_exact(inner).zip(attended.chunks_exact_mut(inner));
         for (slot, (query, out)) in slots.zip(queries) {
             let memory = &self.sequences[slot.0].memory;
+            let Some(cache) = memory.cache.get(index) else {
+                continue;
+            };
             let heads = Heads {
                 kernels,
                 head_dim: c.head_dim,
                 scale: c.attention_scale,
-                keys: memory.keys.get(index).map_or(&[], Vec::as_slice),
-                values: memory.values.get(index).map_or(&[], Vec::as_slice),
+                cache,
                 len: memory.len,
             };
             heads.attend(query, |_| None, scores, out);

@@ -10,7 +10,7 @@ use super::config::{Architecture, Config, Positions};
 use super::positions;
 use crate::engine::linear::{Compute, Linear};
 use crate::formats::checkpoint::{Checkpoint, CheckpointError, Dtype};
-use crate::kernel::{Kernels, PackedF32, PackedInt8};
+use crate::kernel::{Kernels, PackedF32, PackedInt8, QuantizedRows};
 
 /// Floats that are read at once while a tensor is quantised.
 const CHUNK: usize = 1 << 18;
@@ -96,6 +96,7 @@ impl Model {
             || checkpoint.names().any(|n| n.starts_with("model."));
         let loader = Loader {
             checkpoint,
+            kernels,
             compute,
             config: &config,
             prefix: if inner && !t5 { "model." } else { "" },
@@ -129,6 +130,7 @@ impl Model {
 
 pub(super) struct Loader<'a> {
     pub(super) checkpoint: &'a Checkpoint,
+    pub(super) kernels: Kernels,
     pub(super) compute: Compute,
     pub(super) config: &'a Config,
     pub(super) prefix: &'static str,
@@ -221,16 +223,13 @@ impl Loader<'_> {
         }
         let (mut values, mut scales) = (Vec::with_capacity(n * k), Vec::with_capacity(n));
         let step = (CHUNK / k).max(1);
-        let mut floats = Vec::new();
+        let (mut floats, mut quantized) = (Vec::new(), QuantizedRows::default());
         for start in rows.clone().step_by(step) {
             self.checkpoint
                 .read_rows(name, start..(start + step).min(rows.end), &mut floats)?;
-            for row in floats.chunks_exact(k) {
-                let max = row.iter().fold(0f32, |m, v| m.max(v.abs()));
-                let inverse = if max > 0.0 { 127.0 / max } else { 0.0 };
-                scales.push(max / 127.0);
-                values.extend(row.iter().map(|v| (v * inverse).round_ties_even() as i8));
-            }
+            self.kernels.quantize(&floats, k, k, &mut quantized);
+            values.extend_from_slice(quantized.values());
+            scales.extend_from_slice(quantized.scales());
         }
         Ok(Linear::Int8(PackedInt8::new(&values, &scales, n, k, k)))
     }
