@@ -9,6 +9,11 @@
 //! which the article has not, that says again what an earlier one said, or that the limit of tokens
 //! cut off; when none is left, there is no summary and the caller takes another way. Invented words
 //! and names are not found out.
+//!
+//! Measured with SmolLM2 135M on 24 agency articles of 160 words, two sentences, against abstracts
+//! of one sentence: ROUGE-1 F1 0.24 where the extractive method has 0.27, one article of 24 without
+//! a summary. The system message that the model's makers trained summaries with (0.23), another
+//! wording (0.23) and no bar on repetition (0.25) make no difference that 24 articles could show.
 
 use rayon::prelude::*;
 

@@ -5,7 +5,10 @@
 //! block of 32: Q4_1, Q5_1, Q4_K and Q5_K have an offset beside their scale, Q6_K has a scale for
 //! 16 columns, and floats have none. The rounding is at most 1/254 of the greatest value of a
 //! block, where a step of a 4-bit type with offset is at least 1/15 of it; int8 activations lose as
-//! much. `Compute::Float32` reads every type without that loss.
+//! much. `Compute::Float32` reads every type without that loss: there greedy ids of SmolLM2 (Q4_1)
+//! and Gemma 3 270M (Q4_K, Q6_K) are Hugging Face's, 262 of 262. In int8, weights and activations
+//! rounded, 139 of 190 and 44 of 72 stand before the first that differs, at gaps between the two
+//! best logits of 0.03 to 0.17 (`tests/it/gguf_models.rs`).
 //!
 //! Source: ggml-org/ggml, `ggml-common.h` (layouts) and `ggml-quants.c` (`dequantize_row_*`).
 
