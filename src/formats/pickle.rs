@@ -328,7 +328,7 @@ impl<'a> Machine<'a> {
         let Value::Dict(dict) = &mut self.heap[top] else {
             return Err(ODD.into());
         };
-        if items.len() % 2 != 0 {
+        if !items.len().is_multiple_of(2) {
             return Err(ODD.into());
         }
         dict.extend(items.chunks_exact(2).map(|pair| (pair[0], pair[1])));

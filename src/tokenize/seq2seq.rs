@@ -126,14 +126,14 @@ struct Pieces {
 #[derive(Debug)]
 enum Kind {
     Marian {
-        source: Pieces,
+        source: Box<Pieces>,
         /// Pieces of target ids.
         target: BTreeMap<u32, String>,
         /// The sentencepiece model that joins pieces to text.
-        joiner: Option<Spm>,
+        joiner: Option<Box<Spm>>,
     },
     M2m100 {
-        pieces: Pieces,
+        pieces: Box<Pieces>,
         texts: BTreeMap<u32, String>,
     },
     Hf(HfTokenizer),
@@ -168,7 +168,7 @@ impl Seq2SeqTokenizer {
                 ids.extend(languages.map(|(id, code)| (format!("__{code}__"), id)));
                 let texts = ids.iter().map(|(text, &id)| (id, text.clone())).collect();
                 Kind::M2m100 {
-                    pieces: Pieces { spm, ids },
+                    pieces: Box::new(Pieces { spm, ids }),
                     texts,
                 }
             }
@@ -226,22 +226,23 @@ impl Seq2SeqTokenizer {
         let whole = dir.join("tokenizer.json").is_file();
         Ok(Self(match layout {
             Layout::Marian => Kind::Marian {
-                source: Pieces {
+                source: Box::new(Pieces {
                     spm: spm(&dir.join("source.spm"))?,
                     ids: ids(&vocabularies.source),
-                },
+                }),
                 target: texts(&vocabularies.target),
                 joiner: dir
                     .join("target.spm")
                     .is_file()
                     .then(|| spm(&dir.join("target.spm")))
-                    .transpose()?,
+                    .transpose()?
+                    .map(Box::new),
             },
             Layout::M2m100 if !whole => Kind::M2m100 {
-                pieces: Pieces {
+                pieces: Box::new(Pieces {
                     spm: spm(&dir.join("sentencepiece.bpe.model"))?,
                     ids: ids(&vocabularies.source),
-                },
+                }),
                 texts: texts(&vocabularies.target),
             },
             _ => {
@@ -306,7 +307,10 @@ impl Seq2SeqTokenizer {
                     let piece = target.get(id).map_or("<unk>", String::as_str);
                     (!matches!(piece, "</s>" | "<unk>" | "<pad>")).then_some(piece)
                 });
-                let text = joiner.as_ref().unwrap_or(&source.spm).decode_pieces(pieces);
+                let text = joiner
+                    .as_deref()
+                    .unwrap_or(&source.spm)
+                    .decode_pieces(pieces);
                 Ok(text.replace('\u{2581}', " ").trim().to_owned())
             }
             Kind::M2m100 { pieces, texts } => {
@@ -394,8 +398,11 @@ fn marian(dir: &Path) -> Result<Kind, VocabularyError> {
     };
     Ok(Kind::Marian {
         // Hugging Face joins the pieces of a shared vocabulary with the source's model.
-        joiner: separate.then(|| spm(&dir.join("target.spm"))).transpose()?,
-        source: Pieces { spm: source, ids },
+        joiner: separate
+            .then(|| spm(&dir.join("target.spm")))
+            .transpose()?
+            .map(Box::new),
+        source: Box::new(Pieces { spm: source, ids }),
         target: targets.into_iter().map(|(text, id)| (id, text)).collect(),
     })
 }
@@ -416,7 +423,7 @@ pub fn setting(dir: &Path, name: &str) -> Option<Value> {
 
 /// Ids by their names: the JSON of a `vocab.json`.
 pub(super) fn vocabulary(bytes: &[u8]) -> Result<BTreeMap<String, u32>, TokenizerError> {
-    serde_json::from_slice(bytes).map_err(|e| TokenizerError::of(e))
+    serde_json::from_slice(bytes).map_err(TokenizerError::of)
 }
 
 fn hf(tokenizer: tokenizers::Tokenizer) -> Kind {

@@ -58,7 +58,7 @@ enum Frame {
     Marian,
     /// `__en__ X </s>`, `eng_Latn X </s>`, `en_XX X </s>`; the target's language is forced first.
     Before,
-    /// `X </s> en_XX`; the target's language is forced first.
+    /// `X </s> en_XX`; the target starts from its language.
     Behind,
     /// `<s> X </s>`.
     Both,
@@ -81,11 +81,13 @@ pub struct HubModel {
     config: Value,
     /// Names of the tokens that are languages, sorted.
     languages: Vec<String>,
+    /// The one direction that the tokeniser's configuration names.
+    declared: Option<Direction>,
     revision: String,
 }
 
 /// What a model reads before it writes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Source {
     /// Ids in front of the text.
     before: Vec<u32>,
@@ -95,6 +97,8 @@ pub(crate) struct Source {
     prefix: String,
     /// The target's first id.
     first: Option<u32>,
+    /// What the target begins with in the place of the model's own start token.
+    start: Option<u32>,
 }
 
 impl HubModel {
@@ -157,6 +161,7 @@ impl HubModel {
         let frame = frame(architecture, dir);
         Ok(Self {
             languages: languages(frame, &tokenizer),
+            declared: declared(frame, dir),
             model,
             tokenizer,
             generation,
@@ -235,6 +240,7 @@ impl HubModel {
         let revision = revision(&file)?;
         Ok(Self {
             languages: languages(frame, &tokenizer),
+            declared: declared(frame, dir),
             model: Model::load_ctranslate2(&file, shape, kernels, compute)?,
             tokenizer,
             summary: generation.clone(),
@@ -263,6 +269,7 @@ impl HubModel {
             behind: vec![eos],
             prefix: String::new(),
             first: None,
+            start: None,
         };
         Ok(match self.frame {
             Frame::Marian => {
@@ -286,7 +293,7 @@ impl HubModel {
             },
             Frame::Behind => Source {
                 behind: vec![eos, token(direction.from)?],
-                first: Some(token(direction.to)?),
+                start: Some(token(direction.to)?),
                 ..plain
             },
             Frame::Both => Source {
@@ -452,7 +459,7 @@ impl HubModel {
         }
         let sources: Vec<&[u32]> = ids.iter().map(Vec::as_slice).collect();
         let rules = &self.summary.rules;
-        self.search(&sources, source.first, rules, self.summary.max_new_tokens)
+        self.search(&sources, &source, rules, self.summary.max_new_tokens)
             .into_iter()
             .map(|found| {
                 let best = found.into_iter().next().ok_or("the search found nothing")?;
@@ -469,19 +476,20 @@ impl HubModel {
     pub(crate) fn search(
         &self,
         sources: &[&[u32]],
-        first: Option<u32>,
+        frame: &Source,
         rules: &Rules,
         max_new_tokens: usize,
     ) -> Vec<Vec<Decoded>> {
+        let start = [frame.start.unwrap_or(self.generation.start)];
         let rules = Rules {
-            forced_first: first.or(rules.forced_first),
+            forced_first: frame.first.or(rules.forced_first),
+            prefix: start.to_vec(),
             ..rules.clone()
         };
         let limit = self.model.config().max_positions.unwrap_or(usize::MAX);
         let limit = max_new_tokens.min(limit).max(1);
         let mut session = self.model.session();
         let slots = session.encode(sources);
-        let start = [self.generation.start];
         let feed: Vec<(Slot, &[u32])> = slots.iter().map(|slot| (*slot, &start[..])).collect();
         let mut logits = Vec::new();
         session.feed(&feed, &mut logits);
@@ -533,7 +541,8 @@ impl HubTranslator {
         let mut directions: Vec<Direction> = match model.frame {
             // Languages of the target alone are known, or none.
             Frame::Marian | Frame::T5 | Frame::Both | Frame::End => {
-                let pairs = both.into_iter().map(|(from, to)| Direction { from, to });
+                let pairs = both.map(|(from, to)| Direction { from, to });
+                let pairs = model.declared.map_or(pairs.to_vec(), |one| vec![one]);
                 let fits = |d: &Direction| langs.is_empty() || langs.contains(&d.to);
                 direction.into_iter().chain(pairs).filter(fits).collect()
             }
@@ -552,7 +561,7 @@ impl HubTranslator {
                 draft: false,
                 directions,
             },
-            any_direction: langs.is_empty(),
+            any_direction: langs.is_empty() && model.declared.is_none(),
             model,
         }
     }
@@ -666,7 +675,7 @@ impl Translator for HubTranslator {
             .unwrap_or(self.model.generation.max_new_tokens);
         let mut decoded = self
             .model
-            .search(&sources, source.first, &rules, limit)
+            .search(&sources, &source, &rules, limit)
             .into_iter();
         parts
             .iter()
@@ -693,7 +702,10 @@ impl Translator for HubTranslator {
         let limit = options
             .max_new_tokens
             .unwrap_or(self.model.generation.max_new_tokens);
-        let all = self.model.search(sources, None, &rules, limit).into_iter();
+        let all = self
+            .model
+            .search(sources, &Source::default(), &rules, limit)
+            .into_iter();
         Ok(all
             .filter_map(|hypotheses| hypotheses.into_iter().next())
             .collect())
@@ -746,6 +758,18 @@ fn converted_layout(dir: &Path, vocabulary: &[String]) -> (Layout, Frame) {
         (Layout::T5, Frame::T5)
     } else {
         (Layout::ByteLevel, Frame::Both)
+    }
+}
+
+/// The direction of `tokenizer_config.json`, as opus-mt has it.
+fn declared(frame: Frame, dir: &Path) -> Option<Direction> {
+    let lang = |name| Lang::parse(seq2seq::setting(dir, name)?.as_str()?);
+    match frame {
+        Frame::Marian => Some(Direction {
+            from: lang("source_lang")?,
+            to: lang("target_lang")?,
+        }),
+        _ => None,
     }
 }
 

@@ -13,8 +13,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use serde_json::Value;
-use tarjama::decode::DecodeOptions;
+use tarjama::decode::{DecodeOptions, Slot, Stepper as _};
+use tarjama::engine::encdec::{Config, Model};
 use tarjama::engine::linear::Compute;
+use tarjama::formats::checkpoint::Checkpoint;
 use tarjama::kernel::Kernels;
 use tarjama::models::open::{OpenOptions, open_dir};
 use tarjama::summarize::Seq2SeqSummarizer;
@@ -329,4 +331,66 @@ fn every_family_is_hugging_faces_token_for_token() {
     }
     println!("{compared} answers compared");
     assert!(report.is_empty(), "{report}");
+}
+
+/// Where `TARJAMA_FULL` names a full-size checkpoint (`make_full.py`): how many next tokens int8
+/// chooses otherwise than float32 after the same ids.
+#[test]
+fn int8_chooses_as_float_does_on_a_full_size_shape() {
+    let Some(dir) = std::env::var_os("TARJAMA_FULL").map(PathBuf::from) else {
+        return;
+    };
+    let config = std::fs::read(dir.join("config.json")).unwrap();
+    let config = Config::parse(&config).unwrap();
+    let (vocab, start) = (config.source_vocab as u32, config.pad);
+    let checkpoint = Checkpoint::open(&dir).unwrap();
+    let load = |compute| {
+        let begin = std::time::Instant::now();
+        let model = Model::load(&checkpoint, config.clone(), Kernels::detect(), compute).unwrap();
+        println!(
+            "{compute:?} loads in {:.2} s",
+            begin.elapsed().as_secs_f32()
+        );
+        model
+    };
+    let (int8, float) = (load(Compute::Int8), load(Compute::Float32));
+    let sources: Vec<Vec<u32>> = (0..8u32)
+        .map(|i| {
+            (0..12)
+                .map(|j| (i * 7919 + j * 104_729 + 17) % (vocab - 1))
+                .chain([0])
+                .collect()
+        })
+        .collect();
+    let sources: Vec<&[u32]> = sources.iter().map(Vec::as_slice).collect();
+    let (mut a, mut b) = (float.session(), int8.session());
+    let (first, second) = (a.encode(&sources), b.encode(&sources));
+    let mut next: Vec<[u32; 1]> = vec![[start]; sources.len()];
+    let (mut x, mut y) = (Vec::new(), Vec::new());
+    let (mut differ, mut all) = (0, 0);
+    for _ in 0..12 {
+        let feed = |slots: &[Slot]| -> Vec<(Slot, Vec<u32>)> {
+            slots
+                .iter()
+                .zip(&next)
+                .map(|(s, id)| (*s, id.to_vec()))
+                .collect()
+        };
+        let (one, two) = (feed(&first), feed(&second));
+        let one: Vec<(Slot, &[u32])> = one.iter().map(|(s, ids)| (*s, &ids[..])).collect();
+        let two: Vec<(Slot, &[u32])> = two.iter().map(|(s, ids)| (*s, &ids[..])).collect();
+        a.feed(&one, &mut x);
+        b.feed(&two, &mut y);
+        let width = a.vocab_size();
+        let mut chosen = Vec::new();
+        for (x, y) in x.chunks_exact(width).zip(y.chunks_exact(width)) {
+            let (x, y) = (a.best_and_log_sum(x).0, b.best_and_log_sum(y).0);
+            differ += usize::from(x != y);
+            all += 1;
+            chosen.push([x as u32]);
+        }
+        next = chosen;
+    }
+    println!("int8 chooses {differ} of {all} tokens otherwise than float32");
+    assert!(differ * 2 < all);
 }

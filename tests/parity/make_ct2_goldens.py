@@ -38,6 +38,8 @@ def golden(source, out):
     config = json.loads((out / "config.json").read_text())
     eos = tgt.index(config["eos_token"])
     translator = ctranslate2.Translator(str(out), device="cpu", compute_type="float32", inter_threads=1, intra_threads=1)
+    tasks = json.loads((source / "config.json").read_text()).get("task_specific_params") or {}
+    task = tasks.get("translation_en_to_ar", {}).get("prefix", "")
     prefix = None
     if source.name in ("m2m100", "nllb", "mbart50"):  # the target language is forced
         prefix = [[tgt[made["cases"][0]["greedy"]["ids"][0]]]]
@@ -46,15 +48,19 @@ def golden(source, out):
         ids = case["source_ids"]
         if max(ids) >= len(src):
             continue
-        new = {"text": case["text"], "source_ids": ids}
+        # What CTranslate2 keeps of a model says nothing of a task's prefix: it is the user's to write.
+        new = {"text": task + case["text"], "source_ids": ids}
         for name, beam in (("greedy", 1), ("beam4", 4)):
             r = translator.translate_batch([[src[i] for i in ids]], beam_size=beam, max_decoding_length=LIMIT,
                                            return_scores=True, target_prefix=prefix)[0]
+            if any(tgt.count(t) > 1 for t in r.hypotheses[0]):
+                break  # a sentinel that the vocabulary has twice names no id
             got, score = [tgt.index(t) for t in r.hypotheses[0]], r.scores[0]
             if len(got) < LIMIT:
                 got.append(eos)
             new[name] = {"ids": got, "score": score}
-        cases.append(new)
+        else:
+            cases.append(new)
     head = {"family": f"ctranslate2 {source.name}", "ctranslate2": ctranslate2.__version__, "seed": made["seed"],
             "flags": made["flags"] + ["--max-new-tokens", str(LIMIT)]}
     lines = ",\n".join(json.dumps(c, ensure_ascii=False, separators=(",", ":")) for c in cases)

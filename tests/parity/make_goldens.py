@@ -382,7 +382,9 @@ def make_t5(out, gen):
     model = T5ForConditionalGeneration(cfg)
     widen(model, gen, 1)
     prefix = "translate English to Arabic: "
-    write_configs(out, cfg, dict(decoder_start_token_id=0, eos_token_id=1, pad_token_id=0, max_length=40),
+    write_configs(out, cfg, dict(decoder_start_token_id=0, eos_token_id=1, pad_token_id=0, max_length=40,
+                                 early_stopping="never", length_penalty=1.3, suppress_tokens=[7],
+                                 begin_suppress_tokens=[5, 9], bad_words_ids=[[11], [12, 13]]),
                   n_positions=64,
                   task_specific_params={"summarization": dict(early_stopping=True, length_penalty=2.0, max_length=200,
                                                               min_length=30, no_repeat_ngram_size=3, num_beams=4,

@@ -97,10 +97,9 @@ impl Config {
             (Some(Dtype::I8) | None, _) => (d_model as f32).sqrt(),
             (Some(_), factor) => factor,
         };
-        let positions = match file.get("encoder/position_encodings/encodings") {
-            Some(info) => Some(info.shape.first().copied().unwrap_or(0)),
-            None => None,
-        };
+        let positions = file
+            .get("encoder/position_encodings/encodings")
+            .map(|info| info.shape.first().copied().unwrap_or(0));
         let bias = "encoder/layer_0/self_attention/relative_attention_bias";
         let relative = shape(bias).ok().map(|(buckets, _)| Positions::Relative {
             buckets,

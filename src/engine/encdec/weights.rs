@@ -68,6 +68,28 @@ pub(super) struct Stack {
     pub(super) final_norm: Option<Norm>,
 }
 
+/// A [`Stack`] without its embedding.
+struct Layers {
+    positions: Vec<f32>,
+    relative: Vec<f32>,
+    embedding_norm: Option<Norm>,
+    layers: Vec<Layer>,
+    final_norm: Option<Norm>,
+}
+
+impl Layers {
+    fn over(self, embedding: Arc<Linear>) -> Stack {
+        Stack {
+            embedding,
+            positions: self.positions,
+            relative: self.relative,
+            embedding_norm: self.embedding_norm,
+            layers: self.layers,
+            final_norm: self.final_norm,
+        }
+    }
+}
+
 /// Weights of an encoder-decoder model, shared by all threads.
 #[derive(Debug)]
 pub struct Model {
@@ -102,14 +124,18 @@ impl Model {
             prefix: if inner && !t5 { "model." } else { "" },
             used: Mutex::new(BTreeSet::new()),
         };
-        let (source, target) = loader.embeddings()?;
-        let head = loader.head(&target)?;
-        let (encoder, decoder) = rayon::join(
-            || loader.stack("encoder", source),
-            || loader.stack("decoder", target),
+        // The embedding is nearly half of a small model: it loads beside the layers.
+        let (embeddings, (encoder, decoder)) = rayon::join(
+            || {
+                let (source, target) = loader.embeddings()?;
+                let head = loader.head(&target)?;
+                Ok::<_, LoadError>((source, target, head))
+            },
+            || rayon::join(|| loader.stack("encoder"), || loader.stack("decoder")),
         );
         let logits_bias = loader.optional("final_logits_bias", config.target_vocab)?;
-        let (encoder, decoder) = (encoder?, decoder?);
+        let (source, target, head) = embeddings?;
+        let (encoder, decoder) = (encoder?.over(source), decoder?.over(target));
         loader.nothing_left()?;
         Ok(Self {
             encoder,
@@ -356,7 +382,7 @@ impl Loader<'_> {
         Ok(Arc::new(self.linear(name, c.target_vocab, c.d_model)?))
     }
 
-    fn stack(&self, side: &str, embedding: Arc<Linear>) -> Result<Stack, LoadError> {
+    fn stack(&self, side: &str) -> Result<Layers, LoadError> {
         let c = self.config;
         let (heads, layers) = match side {
             "encoder" => (c.encoder.heads, c.encoder.layers),
@@ -388,13 +414,12 @@ impl Loader<'_> {
                 .transpose()
         };
         let last = if t5 { "final_layer_norm" } else { "layer_norm" };
-        Ok(Stack {
+        Ok(Layers {
             positions: self.positions(&prefix)?,
             relative,
             embedding_norm: optional(c.embedding_norm, "layernorm_embedding")?,
             final_norm: optional(c.final_norm, last)?,
             layers,
-            embedding,
         })
     }
 
