@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::family::Family;
-use super::manifest::{self, Manifest};
+use super::manifest::{self, Manifest, Task};
 use crate::text::Direction;
 
 /// What is pinned about one file.
@@ -254,7 +254,8 @@ pub fn runnable(manifest: &Manifest) -> bool {
     match manifest.family {
         Family::Firefox => true,
         Family::Gguf => manifest.architecture.as_deref() == Some("llama"),
-        Family::Hf | Family::Ctranslate2 => false,
+        // Encoder-decoder models; chat models come as GGUF.
+        Family::Hf | Family::Ctranslate2 => manifest.task != Task::Chat,
     }
 }
 
@@ -328,4 +329,25 @@ fn lock(file: &File, waiting: &dyn Fn()) -> io::Result<()> {
 #[cfg(not(unix))]
 fn lock(_file: &File, _waiting: &dyn Fn()) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_as_runnable_what_has_an_engine() {
+        for (id, runs) in [
+            ("firefox-en-ar", true),
+            ("opus-mt-en-ar", true),
+            ("nllb-200-600m", true),
+            ("bart-large-cnn", true),
+            ("smollm2-135m", true),
+            ("translategemma-4b", false),
+            ("qwen3-4b-gguf", false),
+        ] {
+            let manifest = manifest::find(id).unwrap();
+            assert_eq!(runnable(&manifest), runs, "{id}");
+        }
+    }
 }
