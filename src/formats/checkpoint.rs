@@ -418,3 +418,67 @@ impl From<&str> for Fault {
         Self::Damaged(what.to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const FORMATS: [(Format, &str); 3] = [
+        (Format::Safetensors, "marian-one/model.safetensors"),
+        (Format::Pickle, "marian/pytorch_model.bin"),
+        (Format::Ctranslate2, "ct2-marian-int8/model.bin"),
+    ];
+
+    fn fixture(name: &str) -> Vec<u8> {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/encdec");
+        std::fs::read(dir.join(name)).unwrap()
+    }
+
+    /// What holds of every answer, right or wrong.
+    fn check(format: Format, bytes: &[u8]) {
+        for (name, dtype, shape) in inspect(format, bytes).unwrap_or_default() {
+            let count = shape.iter().product::<usize>();
+            assert!(count * dtype.size() <= bytes.len(), "{name}: {shape:?}");
+        }
+    }
+
+    #[test]
+    fn finds_every_tensor_of_real_files() {
+        for (format, name) in FORMATS {
+            let found = inspect(format, &fixture(name)).unwrap();
+            assert!(found.len() > 50, "{name}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            for (format, _) in FORMATS {
+                check(format, &bytes);
+            }
+        }
+
+        #[test]
+        fn changed_files_are_read_or_refused(
+            changes in proptest::collection::vec((any::<u32>(), any::<u8>(), any::<bool>()), 1..6),
+            cut in any::<u32>(),
+        ) {
+            for (format, name) in FORMATS {
+                let mut bytes = fixture(name);
+                let length = bytes.len();
+                for &(at, value, end) in &changes {
+                    // Where the directories of the formats lie.
+                    let at = at as usize % 4096;
+                    bytes[if end { length - 1 - at } else { at }] = value;
+                }
+                check(format, &bytes);
+                bytes.truncate(cut as usize % length);
+                check(format, &bytes);
+            }
+        }
+    }
+}

@@ -84,6 +84,9 @@ fn directory(
         .windows(4)
         .rposition(|w| w == [0x50, 0x4b, 5, 6])
         .ok_or("it is no zip file; files of PyTorch before 1.6 are not read")?;
+    if end.len() - mark < 22 {
+        return Err("its end is cut off".into());
+    }
     let (mut count, mut size, mut start) = (
         number(&end, mark + 10, 2)?,
         number(&end, mark + 12, 4)?,

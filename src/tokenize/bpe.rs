@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn the_best_pair_goes_first_and_of_equal_ones_the_left() {
-        let scores = [("ab", -1.0), ("bc", 0.0), ("abc", -2.0), ("aa", -1.0)];
+        let scores = [("ab", -1.0), ("bc", 0.0), ("aa", -1.0)];
         assert_eq!(pieces("abc", &scores), ["a", "bc"]);
         assert_eq!(pieces("aaa", &scores), ["aa", "a"]);
         let scores = [("ab", -1.0), ("abc", -2.0), ("سل", -1.0)];
