@@ -3,15 +3,15 @@
 pub mod args;
 pub mod commands;
 pub mod exit;
+mod offer;
 pub mod options;
 pub mod printer;
 pub mod progress;
 pub mod settings;
 
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
-
-use clap::Parser;
 
 use crate::models::EmbeddedFiles;
 use args::{Cli, Command};
@@ -28,11 +28,13 @@ pub struct Context {
     pub printer: Printer,
     /// The model inside the program, if it was built in.
     pub embedded: Option<EmbeddedFiles>,
+    /// A person sits at a terminal and may be asked.
+    pub may_ask: bool,
 }
 
 /// Runs the program and gives its exit code; errors are printed here and nowhere else.
 pub fn main(args: impl IntoIterator<Item = OsString>, embedded: Option<EmbeddedFiles>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    let cli = match Cli::read(args) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are results, everything else is a usage error.
@@ -48,10 +50,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>, embedded: Option<EmbeddedF
     let printer = Printer::new(cli.global.quiet, cli.global.verbose);
     printer.init_tracing();
     let outcome = Settings::load(&cli.global).and_then(|settings| {
+        let terminal = || std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         let context = Context {
             settings,
             printer,
             embedded,
+            may_ask: !cli.global.quiet && cli.command.is_for_people() && terminal(),
         };
         dispatch(cli.command, &context)
     });

@@ -76,6 +76,19 @@ impl Printer {
         }
     }
 
+    /// Asks on stderr and reads one line of stdin; `None` where there is none.
+    ///
+    /// The caller has made sure that both are a terminal.
+    pub fn ask(&self, question: &str) -> Option<String> {
+        let mut err = io::stderr().lock();
+        err.write_all(question.as_bytes())
+            .and_then(|()| err.flush())
+            .ok()?;
+        let mut line = String::new();
+        let read = io::stdin().read_line(&mut line).ok()?;
+        (read > 0).then_some(line)
+    }
+
     /// A line for programs on stderr, also with `-q`.
     pub fn machine_note(&self, line: &str) {
         let _ = writeln!(io::stderr().lock(), "{line}");

@@ -13,6 +13,7 @@ use super::exit::Failure;
 use crate::models::fetch::FetchOptions;
 use crate::models::store::Store;
 use crate::run::Shard;
+use crate::text::Lang;
 
 /// `tarjama.toml`.
 #[derive(Debug, Default, Deserialize, Clone)]
@@ -27,9 +28,17 @@ pub struct SettingsFile {
     /// Default of `--summary-model`.
     pub summary_model: Option<String>,
     /// Default of `--to`.
-    pub to: Option<String>,
+    #[serde(default, deserialize_with = "lang_code")]
+    pub to: Option<Lang>,
     /// Default of `--kernels`.
     pub kernels: Option<String>,
+}
+
+fn lang_code<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Lang>, D::Error> {
+    let code = String::deserialize(from)?;
+    Lang::parse(&code)
+        .map(Some)
+        .ok_or_else(|| serde::de::Error::custom(format!("'{code}' is no language code")))
 }
 
 /// Hugging Face's own variables, which mean what they mean elsewhere.
@@ -86,6 +95,8 @@ pub struct Settings {
     pub hub: HubSettings,
     /// Folder of the user's own manifests.
     pub manifests: Option<PathBuf>,
+    /// Folder of what tarjama remembers.
+    pub state: Option<PathBuf>,
     /// What the settings file says, for defaults of single commands.
     pub file: SettingsFile,
 }
@@ -120,6 +131,7 @@ impl Settings {
             kernels: global.kernels.clone().or_else(|| file.kernels.clone()),
             hub: HubSettings::from_env(),
             manifests: config_dir().map(|dir| dir.join("models")),
+            state: state_dir(),
             file,
         })
     }
@@ -156,6 +168,12 @@ fn env_text(name: &str) -> Option<String> {
 fn config_dir() -> Option<PathBuf> {
     env_path("XDG_CONFIG_HOME")
         .or_else(|| Some(env_path("HOME")?.join(".config")))
+        .map(|dir| dir.join("tarjama"))
+}
+
+fn state_dir() -> Option<PathBuf> {
+    env_path("XDG_STATE_HOME")
+        .or_else(|| Some(env_path("HOME")?.join(".local/state")))
         .map(|dir| dir.join("tarjama"))
 }
 

@@ -61,6 +61,16 @@ pub enum OpenError {
         #[source]
         source: TokenizerError,
     },
+    /// The model is of another direction than asked.
+    #[error("model {model} translates {has}, not {wanted}")]
+    Direction {
+        /// Model id or directory.
+        model: String,
+        /// What its files say.
+        has: Direction,
+        /// What was asked.
+        wanted: Direction,
+    },
     /// Nothing at this path is a model that tarjama runs.
     #[error("{0}: {1}")]
     Unknown(PathBuf, String),
@@ -117,7 +127,7 @@ fn open_gguf(
 
 /// Opens a directory by the family that its files show: Firefox, Hugging Face, or GGUF.
 ///
-/// A Firefox model's direction is the one given, else what its file names say.
+/// A Firefox model's direction is what its file names say, else the one given.
 ///
 /// # Errors
 /// When files are missing, unreadable or of a family that tarjama does not run.
@@ -183,6 +193,19 @@ fn open_firefox(
 ) -> Result<Arc<dyn Translator>, OpenError> {
     let named = family::firefox_files(dir)
         .map_err(|e| OpenError::Unknown(dir.to_owned(), e.to_string()))?;
+    // Any four letters pass for two languages; where one is served here, they are meant so.
+    let served = |d: &Direction| {
+        [d.from, d.to]
+            .iter()
+            .any(|l| [Lang::EN, Lang::AR].contains(l))
+    };
+    let has = named.direction().filter(served);
+    if let (Some(has), Some(wanted)) = (has, direction)
+        && has != wanted
+    {
+        let model = id.to_owned();
+        return Err(OpenError::Direction { model, has, wanted });
+    }
     let direction = direction.or(named.direction()).ok_or_else(|| {
         let message = "its file names do not tell its languages; give --from and --to";
         OpenError::Unknown(dir.to_owned(), message.to_owned())

@@ -71,6 +71,21 @@ impl Input {
         }
     }
 
+    /// Looks whether every path is there.
+    ///
+    /// # Errors
+    /// Which one is not, or cannot be looked at.
+    pub fn check(&self) -> Result<(), InputError> {
+        for path in self.paths.iter().filter(|path| path.as_os_str() != "-") {
+            std::fs::metadata(path).map_err(|source| InputError {
+                path: path.clone(),
+                line: None,
+                source,
+            })?;
+        }
+        Ok(())
+    }
+
     /// The articles; `bytes_read` counts the bytes of files that have been read, packed.
     #[must_use]
     pub fn items(&self, bytes_read: Arc<AtomicU64>) -> Items {

@@ -83,8 +83,7 @@ pub fn translate_articles(
             }
         }
     }
-    let desk = Desk::new(models, options, pool);
-    let done = desired.solve(desk, options);
+    let done = desired.solve(Desk::new(models, options, pool), options);
     articles
         .iter()
         .zip(&jobs)
@@ -114,8 +113,7 @@ pub fn translate_lines_guarded(
             desired.add(direction, line);
         }
     }
-    let desk = Desk::new(models, options, pool);
-    let done = desired.solve(desk, options);
+    let done = desired.solve(Desk::new(models, options, pool), options);
     lines
         .iter()
         .zip(fates)

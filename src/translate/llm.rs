@@ -2,7 +2,7 @@
 
 use crate::decode::{self, DecodeOptions, Decoded, Prompt};
 use crate::engine::causal::CausalModel;
-use crate::text::{Direction, Lang};
+use crate::text::{Direction, Lang, split_long};
 use crate::tokenize::hf::{HfTokenizer, TokenizerError};
 
 use super::{Hypothesis, LineResult, MacsPerToken, ModelInfo, TranslateError, Translator};
@@ -113,6 +113,44 @@ impl CausalTranslator {
         })
     }
 
+    /// The parts of a segment that are no longer than what the model was trained on, in order.
+    fn parts<'a>(&self, segment: &'a str, direction: Direction) -> Vec<&'a str> {
+        let fits = |piece: &str| self.source_tokens(piece, direction) <= MAX_SOURCE_TOKENS;
+        if fits(segment) {
+            return vec![segment];
+        }
+        let ranges = split_long(segment, &fits);
+        ranges.into_iter().map(|range| &segment[range]).collect()
+    }
+
+    fn translate_parts(
+        &self,
+        segments: &[&str],
+        direction: Direction,
+        options: &DecodeOptions,
+    ) -> Result<Vec<LineResult>, TranslateError> {
+        let prompts: Vec<Prompt> = segments
+            .iter()
+            .map(|s| self.prompt(s, direction, options))
+            .collect::<Result<_, _>>()?;
+        let decoded = self.decode(&prompts, options);
+        prompts
+            .into_iter()
+            .zip(decoded)
+            .map(|(prompt, decoded)| {
+                let hypotheses = decoded
+                    .into_iter()
+                    .map(|d| self.hypothesis(d))
+                    .collect::<Result<_, _>>()?;
+                Ok(LineResult {
+                    source_ids: prompt.ids,
+                    hypotheses,
+                    wrapped: false,
+                })
+            })
+            .collect()
+    }
+
     fn failed(&self, error: &TokenizerError) -> TranslateError {
         TranslateError::Engine {
             model: self.info.id.clone(),
@@ -173,26 +211,21 @@ impl Translator for CausalTranslator {
         direction: Direction,
         options: &DecodeOptions,
     ) -> Result<Vec<LineResult>, TranslateError> {
-        let prompts: Vec<Prompt> = segments
+        let parts: Vec<Vec<&str>> = segments.iter().map(|s| self.parts(s, direction)).collect();
+        let texts: Vec<&str> = parts.iter().flatten().copied().collect();
+        let mut results = self
+            .translate_parts(&texts, direction, options)?
+            .into_iter();
+        Ok(parts
             .iter()
-            .map(|s| self.prompt(s, direction, options))
-            .collect::<Result<_, _>>()?;
-        let decoded = self.decode(&prompts, options);
-        prompts
-            .into_iter()
-            .zip(decoded)
-            .map(|(prompt, decoded)| {
-                let hypotheses = decoded
-                    .into_iter()
-                    .map(|d| self.hypothesis(d))
-                    .collect::<Result<_, _>>()?;
-                Ok(LineResult {
-                    source_ids: prompt.ids,
-                    hypotheses,
-                    wrapped: false,
-                })
+            .map(|parts| {
+                let mut own: Vec<LineResult> = results.by_ref().take(parts.len()).collect();
+                match own.pop() {
+                    Some(only) if own.is_empty() => only,
+                    last => LineResult::join(own.into_iter().chain(last).collect()),
+                }
             })
-            .collect()
+            .collect())
     }
 
     fn decode_ids(

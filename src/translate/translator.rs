@@ -27,6 +27,42 @@ pub struct LineResult {
     pub wrapped: bool,
 }
 
+impl LineResult {
+    /// The result of a segment whose parts were translated alone: texts with a space between, ids
+    /// one after another, the mean score of all ids. Hypothesis `k` is made of every part's `k`-th,
+    /// or last.
+    #[must_use]
+    pub fn join(parts: Vec<Self>) -> Self {
+        let most = parts.iter().map(|p| p.hypotheses.len()).max().unwrap_or(0);
+        let hypotheses = (0..most)
+            .map(|k| {
+                let chosen = parts
+                    .iter()
+                    .filter_map(|p| p.hypotheses.get(k).or(p.hypotheses.last()));
+                let (mut texts, mut ids, mut sum, mut truncated) =
+                    (Vec::new(), Vec::new(), 0.0, false);
+                for one in chosen {
+                    texts.push(one.text.as_str());
+                    ids.extend_from_slice(&one.ids);
+                    sum += one.score * one.ids.len() as f32;
+                    truncated |= one.truncated;
+                }
+                Hypothesis {
+                    text: texts.join(" "),
+                    score: sum / ids.len().max(1) as f32,
+                    ids,
+                    truncated,
+                }
+            })
+            .collect();
+        Self {
+            source_ids: parts.into_iter().flat_map(|p| p.source_ids).collect(),
+            hypotheses,
+            wrapped: true,
+        }
+    }
+}
+
 /// Facts about an opened model that records and messages name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelInfo {
@@ -102,6 +138,7 @@ pub trait Translator: Send + Sync {
         direction: Direction,
         options: &DecodeOptions,
     ) -> Result<Vec<LineResult>, TranslateError>;
+
     /// Decodes one batch of sources that are ids already, with all that the model expects around
     /// them: for measurements of the engine alone. Best hypotheses in the order of `sources`.
     ///
@@ -122,5 +159,41 @@ pub trait Translator: Send + Sync {
     /// The work of a token, where the model tells.
     fn macs_per_token(&self) -> Option<MacsPerToken> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(id: u32, texts: &[&str]) -> LineResult {
+        LineResult {
+            source_ids: vec![id],
+            hypotheses: texts
+                .iter()
+                .map(|text| Hypothesis {
+                    text: (*text).to_owned(),
+                    ids: vec![id; text.len()],
+                    score: -1.0 * id as f32,
+                    truncated: id == 2,
+                })
+                .collect(),
+            wrapped: false,
+        }
+    }
+
+    #[test]
+    fn keeps_every_part_of_a_wrapped_segment() {
+        let joined = LineResult::join(vec![result(1, &["a", "b"]), result(2, &["ccc"])]);
+        assert_eq!(joined.source_ids, [1, 2]);
+        assert!(joined.wrapped);
+        let texts: Vec<&str> = joined.hypotheses.iter().map(|h| h.text.as_str()).collect();
+        assert_eq!(texts, ["a ccc", "b ccc"]);
+        let best = &joined.hypotheses[0];
+        assert_eq!(best.ids, [1, 2, 2, 2]);
+        assert!(
+            best.truncated && (best.score + 1.75).abs() < 1e-6,
+            "{best:?}"
+        );
     }
 }

@@ -3,6 +3,7 @@
 
 mod bench;
 mod cache;
+mod cli;
 mod complaints;
 mod embedded;
 mod encdec;

@@ -6,8 +6,15 @@ use crate::cli::Context;
 use crate::cli::args::Cli;
 use crate::cli::exit::Exit;
 
+const EXAMPLES: &str = "\
+Examples:
+  tarjama completions bash > ~/.local/share/bash-completion/completions/tarjama
+  tarjama completions zsh > ~/.zfunc/_tarjama
+  tarjama completions fish > ~/.config/fish/completions/tarjama.fish";
+
 /// Arguments of `completions`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct CompletionsArgs {
     /// The shell to complete for
     shell: clap_complete::Shell,

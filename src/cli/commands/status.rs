@@ -9,13 +9,19 @@ use crate::cli::Context;
 use crate::cli::exit::Exit;
 use crate::run::{self, Status};
 
+const EXAMPLES: &str = "\
+Examples:
+  tarjama status news.jsonl
+  tarjama status news.jsonl --json      for programs; also while the run is under way";
+
 /// Arguments of `status`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct StatusArgs {
     /// Output of a run
     #[arg(value_name = "OUT.jsonl")]
     output: PathBuf,
-    /// Print JSON
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }

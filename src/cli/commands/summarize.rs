@@ -13,12 +13,19 @@ use crate::summarize::{Size, SummaryDesk, summarize_articles};
 use crate::text::{Lang, lang};
 use crate::translate::{PipelineOptions, translate_articles};
 
+const EXAMPLES: &str = "\
+Examples:
+  tarjama summarize article.txt                       three sentences in English and in Arabic
+  tarjama summarize --in ar --sentences 1 article.txt
+  cat article.html | tarjama summarize --json         the record, with the translation";
+
 /// Arguments of `summarize`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct SummarizeArgs {
     /// The article (text, Markdown or HTML); - or nothing reads standard input
     file: Option<PathBuf>,
-    /// Languages of the summaries
+    /// Languages of the summaries, in the order in which they are printed
     #[arg(long = "in", value_name = "LANGS", value_delimiter = ',', default_value = "en,ar", value_parser = options::parse_lang)]
     languages: Vec<Lang>,
     /// Sentences of a summary
@@ -32,7 +39,7 @@ pub struct SummarizeArgs {
     model: ModelArgs,
     /// Print the record
     #[arg(long)]
-    json: bool,
+    pub(in crate::cli) json: bool,
 }
 
 /// Summarises a file or standard input.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::cli::Context;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::options::{self, LangArgs, ModelArgs, SearchArgs, WrappedArg};
+use crate::decode::DecodeOptions;
 use crate::run::Processed;
 use crate::run::record::single_line;
 use crate::text::{Direction, lang};
@@ -16,8 +17,17 @@ use crate::translate::{
     translate_lines, translate_lines_guarded,
 };
 
+const EXAMPLES: &str = "\
+Examples:
+  tarjama translate article.txt                 English to Arabic, or Arabic to English
+  cat article.html | tarjama translate          from a pipe
+  tarjama translate --json article.md           the whole record: segments, scores, flags
+  tarjama translate --lines sentences.txt       the bare model, a sentence a line
+  tarjama translate --lines --json --beam 4 --nbest 4 --model tarjama-enar sentences.txt";
+
 /// Arguments of `translate`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct TranslateArgs {
     /// The article (text, Markdown or HTML); - or nothing reads standard input
     file: Option<PathBuf>,
@@ -27,7 +37,17 @@ pub struct TranslateArgs {
     model: ModelArgs,
     #[command(flatten)]
     search: SearchArgs,
-    /// The bare model: one segment a line, one line each
+    /// Hypotheses that --lines --json prints, at most the beam width
+    #[arg(
+        long,
+        value_name = "K",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u16).range(1..=64),
+        requires = "lines",
+        help_heading = options::SEARCH
+    )]
+    nbest: u16,
+    /// The bare model: one segment a line, one line each, an empty line for an empty line
     #[arg(long)]
     lines: bool,
     /// With --lines: check each line and try it again where a check fails
@@ -38,9 +58,15 @@ pub struct TranslateArgs {
     wrapped: WrappedArg,
     /// Print the record (with --lines: a line of JSON for each line)
     #[arg(long)]
-    json: bool,
+    pub(in crate::cli) json: bool,
     /// Source tokens of one batch; changes speed and memory, never results
-    #[arg(long, value_name = "N", default_value_t = 1024, hide = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1024,
+        value_parser = options::parse_batch_tokens,
+        help_heading = options::MODEL
+    )]
     batch_tokens: usize,
 }
 
@@ -63,10 +89,18 @@ struct JsonHypothesis<'a> {
 
 /// Translates a file or standard input.
 pub fn run(args: &TranslateArgs, context: &Context) -> anyhow::Result<Exit> {
+    if args.nbest > args.search.beam.unwrap_or(1) {
+        let message = format!("--nbest {} needs a beam of at least as many", args.nbest);
+        return Err(Failure::usage(message, format!("--beam {}", args.nbest)));
+    }
+    let langs = args.langs.or_settings(&context.settings);
     let pipeline = PipelineOptions {
-        from: args.langs.from,
-        to: args.langs.to,
-        decode: args.search.decode_options()?,
+        from: langs.from,
+        to: langs.to,
+        decode: DecodeOptions {
+            nbest: Some(args.nbest.into()),
+            ..args.search.decode_options()?
+        },
         wrapped: args.wrapped.into(),
         batch_tokens: args.batch_tokens,
     };
@@ -76,7 +110,7 @@ pub fn run(args: &TranslateArgs, context: &Context) -> anyhow::Result<Exit> {
         return lines(args, &name, bytes, &pipeline, &pool, context);
     }
     let article = options::parse_article(&name, &bytes)?;
-    let models = options::open_models(&args.model, &args.langs, context, &pool)?;
+    let models = options::open_models(&args.model, &langs, context, &pool)?;
     let translated = translate_articles(std::slice::from_ref(&article), &models, &pipeline, &pool);
     let translated = options::only(translated, &name)?;
     options::note_flags(&translated, context);
@@ -114,7 +148,8 @@ fn lines(
 ) -> anyhow::Result<Exit> {
     let text = String::from_utf8(bytes)
         .map_err(|e| Failure::usage(format!("{name} is not UTF-8: {e}"), "recode it with iconv"))?;
-    let direction = options::direction(&args.langs, lang::detect(&text))?;
+    let langs = args.langs.or_settings(&context.settings);
+    let direction = options::direction(&langs, lang::detect(&text))?;
     let langs = LangArgs {
         from: Some(direction.from),
         to: Some(direction.to),
