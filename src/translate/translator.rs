@@ -174,7 +174,7 @@ mod tests {
                 .map(|text| Hypothesis {
                     text: (*text).to_owned(),
                     ids: vec![id; text.len()],
-                    score: -1.0 * id as f32,
+                    score: -(id as f32),
                     truncated: id == 2,
                 })
                 .collect(),

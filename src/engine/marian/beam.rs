@@ -8,6 +8,7 @@ use super::MarianModel;
 use super::attention::Span;
 use super::int8::Linear;
 use super::layers::Scratch;
+use super::model::Step;
 use super::search::{SpecialIds, repeats};
 
 /// The power of the length, as Firefox's configuration says.
@@ -79,15 +80,12 @@ impl MarianModel {
                 .collect();
             let hypotheses = || sentences.iter().flat_map(|s| &s.beam);
             let last: Option<Vec<u32>> = hypotheses().map(|h| h.ids.last().copied()).collect();
-            self.step(
-                &encoded,
-                &spans,
-                last.as_deref(),
+            let at = Step {
+                spans: &spans,
+                last: last.as_deref(),
                 position,
-                &mut states,
-                &mut rows,
-                &mut work,
-            );
+            };
+            self.step(&encoded, at, &mut states, &mut rows, &mut work);
             position += 1;
             let mut row = 0;
             for sentence in &mut sentences {

@@ -220,32 +220,29 @@ impl MarianModel {
         vec![vec![0.0; rows * self.config.dim]; self.decoder.len()]
     }
 
-    /// One step: the last ids of the targets (none at the start) and the spans of their sources
-    /// in `encoded` give `rows`, each to be scored by its [`MarianModel::shortlist`].
+    /// One decoder step gives `rows`, each to be scored by its [`MarianModel::shortlist`].
     pub(super) fn step(
         &self,
         encoded: &Encoded,
-        spans: &[Span],
-        last: Option<&[u32]>,
-        position: usize,
+        at: Step<'_>,
         states: &mut [Vec<f32>],
         rows: &mut Vec<f32>,
         work: &mut Scratch,
     ) {
         let dim = self.config.dim;
         rows.clear();
-        rows.resize(spans.len() * dim, 0.0);
-        for (at, row) in rows.chunks_exact_mut(dim).enumerate() {
-            if let Some(last) = last {
-                self.embed(&self.target_table, last[at], row);
+        rows.resize(at.spans.len() * dim, 0.0);
+        for (target, row) in rows.chunks_exact_mut(dim).enumerate() {
+            if let Some(last) = at.last {
+                self.embed(&self.target_table, last[target], row);
             }
-            self.add_position(position, row);
+            self.add_position(at.position, row);
         }
         for ((layer, memory), state) in self.decoder.iter().zip(&encoded.memories).zip(states) {
             layer.ssru.apply(rows, state, work);
             layer
                 .attention
-                .apply(rows, memory, spans, Queries::One, work);
+                .apply(rows, memory, at.spans, Queries::One, work);
             layer.ffn.apply(rows, work);
         }
     }
@@ -254,6 +251,17 @@ impl MarianModel {
     pub(super) fn shortlist(&self, candidates: &[u32]) -> Linear {
         self.output.select(&self.target_table, candidates)
     }
+}
+
+/// Where the targets of a batch stand.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step<'a> {
+    /// For each target where its source lies.
+    pub(super) spans: &'a [Span],
+    /// Each target's last id; none at the start.
+    pub(super) last: Option<&'a [u32]>,
+    /// Ids that each target has.
+    pub(super) position: usize,
 }
 
 /// Sines, then cosines, of `position` times each rate. Source: Vaswani et al. 2017, as Marian

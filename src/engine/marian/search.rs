@@ -7,6 +7,7 @@ use super::MarianModel;
 use super::attention::Span;
 use super::int8::Linear;
 use super::layers::Scratch;
+use super::model::Step;
 
 /// Targets are at most this many times as long as their sources, as Firefox's configuration says.
 const MAX_LENGTH_FACTOR: f32 = 2.5;
@@ -138,15 +139,12 @@ impl MarianModel {
         let mut position = 0;
         while !active.is_empty() {
             let spans: Vec<Span> = active.iter().map(|t| t.span).collect();
-            self.step(
-                &encoded,
-                &spans,
-                last.as_deref(),
+            let at = Step {
+                spans: &spans,
+                last: last.as_deref(),
                 position,
-                &mut states,
-                &mut rows,
-                &mut work,
-            );
+            };
+            self.step(&encoded, at, &mut states, &mut rows, &mut work);
             position += 1;
             let mut kept = Vec::with_capacity(active.len());
             for (target, row) in active.iter_mut().zip(rows.chunks_exact(dim)) {

@@ -270,8 +270,8 @@ fn four_chains(query: &[f32], keys: &[f32], peel: bool, out: &mut [f32]) {
         let mut chains = [[0.0f32; PAD]; 4];
         let row = |i: usize| &keys[i * columns + tile * PAD..][..PAD];
         let peeled = if peel { query.len().min(4) } else { 0 };
-        for i in 0..peeled {
-            add_row(&mut chains[0], query[i], row(i));
+        for (i, q) in query[..peeled].iter().enumerate() {
+            add_row(&mut chains[0], *q, row(i));
         }
         let mut i = peeled;
         while i + 4 <= query.len() {
