@@ -9,7 +9,7 @@ the ratios of a round, not the ratio of two bests. Every table says how many out
 that reads lines, writes translations, and puts {"seconds":..,"words_per_s":..} on stderr (with --alone: one line a call).
 `llama` needs the Python package llama-cpp-python in the interpreter that runs this file. A Markdown table goes to stdout.
 """
-import argparse, ctypes, json, os, pathlib, platform, statistics, subprocess, sys, tempfile, time
+import argparse, json, os, pathlib, platform, resource, statistics, subprocess, sys, tempfile, time
 
 
 def machine():
@@ -30,6 +30,14 @@ def run(command, text=None, env=None):
     if done.returncode:
         sys.exit(f"{command[0]} ended with {done.returncode}:\n{done.stderr[-2000:]}")
     return done
+
+
+def cpu(command, text=None):
+    """Processor seconds of a whole process: other programs on the machine change them little."""
+    used = lambda: sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+    before = used()
+    run(command, text)
+    return used() - before
 
 
 def settings(o, threads, *more):
@@ -61,16 +69,21 @@ def bergamot(o):
         last = lambda done: json.loads(done.stderr.strip().splitlines()[-1])
         theirs = lambda threads: last(run(peer + ["--threads", str(threads)], text))["words_per_s"]
         rows = {t: rounds(o, lambda t=t: mine(t), lambda t=t: theirs(t)) for t in o.threads}
-        a = run([o.tarjama, "translate", "--lines", *ours, path]).stdout.splitlines()
+        whole = [o.tarjama, "translate", "--lines", "--threads", "1", *ours, path]
+        work = rounds(o, lambda: cpu(whole), lambda: cpu(peer + ["--threads", "1"], text), "{:.2f}")
+        a = run(whole).stdout.splitlines()
     b = run(peer + ["--threads", "1", "--alone"], text).stdout.splitlines()
     same = sum(x == y for x, y in zip(a, b, strict=True))
     words = sum(len(l.split()) for l in lines)
     print(f"{machine()}; {len(lines)} lines, {words} words, {o.direction}, {o.rounds} rounds\n")
     table(rows, "tarjama", "bergamot", "words/s")
+    mine, theirs = (statistics.median(x) for x in zip(*work))
+    print(f"\nProcessor seconds of the whole process, one thread, loading included: tarjama {mine:.2f}, bergamot {theirs:.2f}; "
+          f"median ratio {statistics.median(b / a for a, b in work):.2f}.")
     print(f"\n{same} of {len(lines)} lines ({100 * same / len(lines):.2f} %) equal bergamot's, translated one line a call.")
 
 
-def rounds(o, ours, theirs):
+def rounds(o, ours, theirs, form="{:.0f}"):
     pairs = []
     for i in range(o.rounds):
         if i % 2:
@@ -79,7 +92,7 @@ def rounds(o, ours, theirs):
         else:
             a = ours()
             pairs.append((a, theirs()))
-        print(f"  {pairs[-1][0]:.0f} {pairs[-1][1]:.0f}", file=sys.stderr)
+        print("  tarjama", form.format(pairs[-1][0]), "peer", form.format(pairs[-1][1]), file=sys.stderr)
     return pairs
 
 
