@@ -11,11 +11,13 @@ pub mod settings;
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 
 use crate::models::EmbeddedFiles;
 use args::{Cli, Command};
-use exit::Exit;
+use exit::{Exit, Failure};
 use printer::Printer;
 use settings::Settings;
 
@@ -49,10 +51,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>, embedded: Option<EmbeddedF
     };
     let printer = Printer::new(cli.global.quiet, cli.global.verbose);
     printer.init_tracing();
-    let outcome = Settings::load(&cli.global).and_then(|settings| {
+    let outcome = guarded(|| {
         let terminal = || std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         let context = Context {
-            settings,
+            settings: Settings::load(&cli.global)?,
             printer,
             embedded,
             may_ask: !cli.global.quiet && cli.command.is_for_people() && terminal(),
@@ -63,6 +65,24 @@ pub fn main(args: impl IntoIterator<Item = OsString>, embedded: Option<EmbeddedF
         Ok(exit) => exit.into(),
         Err(error) => exit::report(&error, &printer).into(),
     }
+}
+
+/// What the last panic said and where it was.
+static PANIC: Mutex<String> = Mutex::new(String::new());
+
+/// Runs a command; a panic becomes an error that asks for a report, not a trace on the screen.
+fn guarded(command: impl FnOnce() -> anyhow::Result<Exit>) -> anyhow::Result<Exit> {
+    panic::set_hook(Box::new(|info| {
+        tracing::debug!("{info}");
+        *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = info.to_string();
+    }));
+    panic::catch_unwind(AssertUnwindSafe(command)).unwrap_or_else(|_| {
+        let what = PANIC.lock().unwrap_or_else(PoisonError::into_inner);
+        Err(Failure::usage(
+            format!("a fault in tarjama itself: {}", what.replace('\n', " ")),
+            "report it, with the command and its input",
+        ))
+    })
 }
 
 fn dispatch(command: Command, context: &Context) -> anyhow::Result<Exit> {

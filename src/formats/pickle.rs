@@ -14,6 +14,12 @@ use super::checkpoint::{Dtype, Fault, Found, TensorInfo};
 
 /// Longest pickle: names and shapes of a quarter of a million tensors.
 const MAX_PICKLE: u64 = 1 << 28;
+/// Most values of a pickle, for the same tensors: one byte of it makes one of them.
+const MAX_VALUES: usize = 1 << 23;
+/// Longest key of a storage; they are numbers.
+const MAX_KEY: usize = 256;
+/// Most dimensions of a tensor.
+const MAX_AXES: usize = 16;
 /// Longest central directory.
 const MAX_DIRECTORY: u64 = 1 << 28;
 
@@ -349,6 +355,9 @@ impl<'a> Machine<'a> {
 
     fn run(&mut self) -> Result<usize, Fault> {
         loop {
+            if self.heap.len() > MAX_VALUES {
+                return Err("its pickle has too many values".into());
+            }
             match self.take(1)?[0] {
                 0x80 => drop(self.take(1)?),
                 0x95 => drop(self.take(8)?),
@@ -480,7 +489,9 @@ impl<'a> Machine<'a> {
                 Value::Text(key),
                 _,
                 _,
-            ] if kind == "storage" => Ok(Value::Storage(*dtype, key.clone())),
+            ] if kind == "storage" && key.len() <= MAX_KEY => {
+                Ok(Value::Storage(*dtype, key.clone()))
+            }
             _ => Err(ODD.into()),
         }
     }
@@ -489,6 +500,9 @@ impl<'a> Machine<'a> {
         let Value::Tuple(items) = value else {
             return Err(ODD.into());
         };
+        if items.len() > MAX_AXES {
+            return Err(ODD.into());
+        }
         items
             .iter()
             .map(|&i| match self.heap[i] {

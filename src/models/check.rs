@@ -5,8 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value};
-
+use crate::formats::checkpoint::Checkpoint;
 use crate::formats::gguf::Gguf;
 use crate::formats::lexical::Lexicon;
 use crate::formats::marian_bin::MarianFile;
@@ -16,8 +15,6 @@ use crate::tokenize::spm::Spm;
 const FIRST_READ: u64 = 16 << 20;
 /// Largest metadata of a GGUF file.
 const MAX_HEAD: u64 = 1 << 30;
-/// Largest header of a safetensors file.
-const MAX_SAFETENSORS_HEAD: u64 = 100 << 20;
 
 /// What is wrong with the files of a model, by name; none where nothing shows.
 pub(crate) fn damage(files: &BTreeMap<String, PathBuf>) -> Option<String> {
@@ -46,6 +43,10 @@ fn is_part(name: &str) -> bool {
         .is_some_and(|(_, number)| number.parse::<u32>().is_ok())
 }
 
+fn is_torch(name: &str) -> bool {
+    name.starts_with("pytorch_model") && name.ends_with(".bin")
+}
+
 fn one(name: &str, path: &Path) -> Result<(), String> {
     let unread = |e: io::Error| format!("cannot be read: {e}");
     let size = std::fs::metadata(path).map_err(unread)?.len();
@@ -56,14 +57,22 @@ fn one(name: &str, path: &Path) -> Result<(), String> {
     let bytes = || std::fs::read(path).map_err(unread);
     if name.ends_with(".spm") {
         Spm::parse(&bytes()?).map_err(|e| format!("does not load: {e}"))?;
-    } else if name.ends_with(".safetensors") {
-        safetensors(path, size)?;
+    } else if name.ends_with(".safetensors") || is_torch(name) {
+        Checkpoint::from_files(&[path.to_owned()])
+            .map_err(|e| format!("does not load: {}", with_cause(&e)))?;
     } else if name.starts_with("lex.") && name.ends_with(".bin") {
         Lexicon::parse(&bytes()?, usize::MAX).map_err(|e| format!("does not load: {e}"))?;
     } else if name.starts_with("model.") && name.ends_with(".bin") && name != "model.bin" {
         MarianFile::parse(&bytes()?).map_err(|e| format!("does not load: {e}"))?;
     }
     Ok(())
+}
+
+fn with_cause(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
 }
 
 /// The metadata can be read, and the files are as long as it says.
@@ -93,32 +102,6 @@ fn whole_gguf(parts: &[&PathBuf]) -> Result<(), String> {
             Err(e) => return Err(format!("does not load: {e}")),
         }
     }
-}
-
-/// The header can be read, and the file is as long as it says.
-fn safetensors(path: &Path, size: u64) -> Result<(), String> {
-    let broken = |e: io::Error| format!("is cut off or cannot be read: {e}");
-    let mut file = File::open(path).map_err(broken)?;
-    let mut length = [0; 8];
-    file.read_exact(&mut length).map_err(broken)?;
-    let length = u64::from_le_bytes(length);
-    if length > MAX_SAFETENSORS_HEAD || length + 8 > size {
-        return Err("is no safetensors file".to_owned());
-    }
-    let mut head = Vec::new();
-    file.take(length).read_to_end(&mut head).map_err(broken)?;
-    let head: Map<String, Value> =
-        serde_json::from_slice(&head).map_err(|e| format!("is no safetensors file: {e}"))?;
-    let end = head
-        .values()
-        .filter_map(|tensor| tensor["data_offsets"][1].as_u64())
-        .max()
-        .unwrap_or(0);
-    let needed = end.saturating_add(8 + length);
-    if needed > size {
-        return Err(format!("is cut off: it has {size} bytes of {needed}"));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

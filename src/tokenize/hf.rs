@@ -1,5 +1,8 @@
 //! `tokenizer.json` files through the tokenizers library.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde::de::IgnoredAny;
 use tokenizers::Tokenizer;
 
 /// A `tokenizer.json` that does not load or does not encode.
@@ -23,9 +26,8 @@ impl HfTokenizer {
     /// # Errors
     /// When the bytes are no tokenizer.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, TokenizerError> {
-        Tokenizer::from_bytes(bytes)
-            .map(Self::new)
-            .map_err(|e| TokenizerError(e.to_string()))
+        serde_json::from_slice::<IgnoredAny>(bytes).map_err(TokenizerError::of)?;
+        guarded(|| Tokenizer::from_bytes(bytes)).map(Self::new)
     }
 
     pub(super) fn new(mut tokenizer: Tokenizer) -> Self {
@@ -54,10 +56,7 @@ impl HfTokenizer {
     /// # Errors
     /// When the library fails.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
-        let encoding = self
-            .0
-            .encode_fast(text, false)
-            .map_err(|e| TokenizerError(e.to_string()))?;
+        let encoding = guarded(|| self.0.encode_fast(text, false))?;
         Ok(encoding.get_ids().to_vec())
     }
 
@@ -66,8 +65,39 @@ impl HfTokenizer {
     /// # Errors
     /// When the library fails.
     pub fn decode(&self, ids: &[u32]) -> Result<String, TokenizerError> {
-        self.0
-            .decode(ids, true)
-            .map_err(|e| TokenizerError(e.to_string()))
+        guarded(|| self.0.decode(ids, true))
+    }
+}
+
+/// The library panics at some files that are not as it expects (an unknown decoder is one).
+fn guarded<T>(work: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, TokenizerError> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(TokenizerError::of),
+        Err(_) => Err(TokenizerError::of(
+            "it is not as the tokenizers library expects",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fails_when_a_file_is_cut_off_or_has_a_part_that_nobody_knows() {
+        let model = r#""model":{"type":"BPE","vocab":{"a":0},"merges":[]}"#;
+        let with = |decoder: &str| format!("{{\"version\":\"1.0\",\"decoder\":{decoder},{model}}}");
+        let good = with(r#"{"type":"Fuse"}"#);
+        let tokenizer = HfTokenizer::from_bytes(good.as_bytes()).unwrap();
+        assert_eq!(tokenizer.encode("a").unwrap(), [0]);
+        for end in 0..good.len() {
+            assert!(HfTokenizer::from_bytes(&good.as_bytes()[..end]).is_err());
+        }
+        for decoder in ["7", "{}", r#"{"type":"None such"}"#, r#"{"type":"\ud800"}"#] {
+            assert!(
+                HfTokenizer::from_bytes(with(decoder).as_bytes()).is_err(),
+                "{decoder}"
+            );
+        }
     }
 }

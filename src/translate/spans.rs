@@ -103,24 +103,36 @@ fn span_at(rest: &str, c: char, previous: char) -> Option<(SpanKind, usize)> {
     Some(found)
 }
 
+/// The first bytes of `rest`, at most so many: what is sought in it is not sought to the end of a
+/// text once for each place where it could begin.
+fn window(rest: &str, bytes: usize) -> &str {
+    let mut end = bytes.min(rest.len());
+    while !rest.is_char_boundary(end) {
+        end -= 1;
+    }
+    &rest[..end]
+}
+
 fn tag(rest: &str) -> Option<usize> {
     let inner = rest[1..].strip_prefix('/').unwrap_or(&rest[1..]);
     if !inner.starts_with(|c: char| c.is_ascii_alphanumeric()) {
         return None;
     }
-    let end = rest.find('>')?;
+    let end = window(rest, 304).find('>')?;
     let body = &rest[1..end];
     (end <= 300 && !body.contains(['<', '\n'])).then_some(end + 1)
 }
 
 fn entity(rest: &str) -> Option<usize> {
-    let end = rest.find(';').filter(|&e| (3..=10).contains(&e))?;
+    let end = window(rest, 14)
+        .find(';')
+        .filter(|&e| (3..=10).contains(&e))?;
     let name = rest[1..end].strip_prefix('#').unwrap_or(&rest[1..end]);
     (!name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric())).then_some(end + 1)
 }
 
 fn code(rest: &str) -> Option<usize> {
-    let end = 1 + rest[1..].find(['`', '\n'])?;
+    let end = 1 + window(&rest[1..], 104).find(['`', '\n'])?;
     let body = &rest[1..end];
     let closed = rest[end..].starts_with('`') && !rest[end + 1..].starts_with(is_word);
     (closed && end <= 100 && !body.is_empty() && body.trim() == body).then_some(end + 1)
@@ -132,7 +144,7 @@ fn braces(rest: &str) -> Option<usize> {
     } else {
         ("}", 1)
     };
-    let end = rest.find(close)?;
+    let end = window(rest, 88).find(close)?;
     let body = &rest[depth..end];
     let plain = body.len() <= 80
         && !body.contains(['{', '\n'])
@@ -148,7 +160,7 @@ fn percent(rest: &str) -> Option<usize> {
     let bytes = rest.as_bytes();
     let mut at = 1;
     if bytes.get(at) == Some(&b'(') {
-        at += rest[at..].find(')').filter(|&e| e <= 40)? + 1;
+        at += window(&rest[at..], 44).find(')').filter(|&e| e <= 40)? + 1;
     }
     while bytes
         .get(at)
@@ -179,7 +191,9 @@ fn named(rest: &str, any_script: bool) -> Option<usize> {
 }
 
 fn email(rest: &str) -> Option<usize> {
-    let local = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "._%+-".contains(c)))?;
+    // 64 is the longest that a mail server takes.
+    let other = |c: char| !(c.is_ascii_alphanumeric() || "._%+-".contains(c));
+    let local = window(rest, 65).find(other)?;
     let domain = rest[local..].strip_prefix('@')?;
     let len = domain
         .find(|c: char| !(c.is_ascii_alphanumeric() || ".-".contains(c)))
@@ -189,31 +203,35 @@ fn email(rest: &str) -> Option<usize> {
 }
 
 fn url(rest: &str) -> Option<usize> {
-    let end = rest
-        .find(|c: char| c.is_whitespace() || "<>\"«»“”،؛؟{}|".contains(c))
-        .unwrap_or(rest.len());
-    let run = &rest[..end];
-    let lower = run
-        .get(..8.min(run.len()))
-        .unwrap_or("")
-        .to_ascii_lowercase();
+    let starts = |s: &&str| {
+        let head = rest.get(..s.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(s))
+    };
     let scheme = ["http://", "https://", "ftp://", "www."]
-        .iter()
-        .find(|s| lower.starts_with(*s));
+        .into_iter()
+        .find(starts);
     let run = match scheme {
-        Some(_) => run,
-        None => domain(run)?,
+        Some(_) => run(rest),
+        None => domain(rest)?,
     };
     let run = trim_end(run);
     (run.len() > scheme.map_or(0, |s| s.len())).then_some(run.len())
 }
 
+/// What of `rest` may belong to a URL.
+fn run(rest: &str) -> &str {
+    let end = rest.find(|c: char| c.is_whitespace() || "<>\"«»“”،؛؟{}|".contains(c));
+    &rest[..end.unwrap_or(rest.len())]
+}
+
 /// A domain under a known top level without a scheme, with its path.
-fn domain(run: &str) -> Option<&str> {
-    let host_len = run
+fn domain(rest: &str) -> Option<&str> {
+    // A name in the domain system has 253 characters at most.
+    let head = window(rest, 256);
+    let host_len = head
         .find(|c: char| !(c.is_ascii_alphanumeric() || ".-".contains(c)))
-        .unwrap_or(run.len());
-    let host = run[..host_len].trim_end_matches(['.', '-']);
+        .or((head.len() == rest.len()).then_some(head.len()))?;
+    let host = rest[..host_len].trim_end_matches(['.', '-']);
     let (name, top) = host.rsplit_once('.')?;
     let known = TOP_LEVEL.contains(&top)
         && !name.is_empty()
@@ -222,16 +240,18 @@ fn domain(run: &str) -> Option<&str> {
     if !known {
         return None;
     }
-    let path = host.len() == host_len && run[host_len..].starts_with(['/', '?', ':']);
-    Some(if path { run } else { host })
+    let path = host.len() == host_len && rest[host_len..].starts_with(['/', '?', ':']);
+    Some(if path { run(rest) } else { host })
 }
 
 fn trim_end(mut run: &str) -> &str {
+    // What is trimmed opens none of them.
+    let (round, square) = (run.contains('('), run.contains('['));
     loop {
         let shorter = run.trim_end_matches(['.', ',', ';', ':', '!', '?', '\'', '’', '…', '*']);
         let shorter = match shorter.chars().next_back() {
-            Some(')') if !shorter.contains('(') => &shorter[..shorter.len() - 1],
-            Some(']') if !shorter.contains('[') => &shorter[..shorter.len() - 1],
+            Some(')') if !round => &shorter[..shorter.len() - 1],
+            Some(']') if !square => &shorter[..shorter.len() - 1],
             _ => shorter,
         };
         if shorter.len() == run.len() {
@@ -442,6 +462,26 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(found(text), *expected, "{text}");
         }
+    }
+
+    #[test]
+    fn keeps_the_ends_of_long_and_odd_urls() {
+        let long = format!("https://a.b/{}", "c,".repeat(4000) + "c");
+        assert_eq!(found(&format!("See {long}).")), [&long]);
+        assert_eq!(found("see wwW.مثال.كوم now"), ["wwW.مثال.كوم"]);
+        let path = format!("a.com/{}", "d".repeat(500));
+        assert_eq!(found(&path), [&path]);
+        assert!(found(&format!("{}.com", "a.".repeat(200))).is_empty());
+    }
+
+    #[test]
+    fn fails_when_openers_without_ends_cost_the_square_of_their_number() {
+        for opener in ["a,", "{a ", "<b ", "&a ", "`a ", "%(a ", "a.", "a@", "@a@"] {
+            let text = opener.repeat(200_000);
+            assert!(spans(&text).len() <= text.len());
+        }
+        let text = format!("http://a.b/{}", ")]".repeat(200_000));
+        assert_eq!(found(&text), ["http://a.b/"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use libfuzzer_sys::fuzz_target;
 use tarjama::engine::{causal::CausalModel, linear::Compute};
 use tarjama::formats::gguf::Gguf;
 use tarjama::kernel::Kernels;
+use tarjama::tokenize::gguf::GgufTokenizer;
 
 fuzz_target!(|data: (u16, &[u8])| {
     let (cut, bytes) = data;
@@ -19,6 +20,9 @@ fuzz_target!(|data: (u16, &[u8])| {
                     assert_eq!(tensor.quantized().0.len(), rows * columns);
                 }
             }
+        }
+        if let Ok(tokenizer) = GgufTokenizer::from_gguf(&gguf) {
+            let _ = tokenizer.encode("ab a 12 وصل").map(|ids| tokenizer.decode(&ids));
         }
         let Ok(model) = CausalModel::load(&gguf, Kernels::portable(), Compute::Int8) else {
             continue;
