@@ -52,7 +52,13 @@ const INLINE: &[&str] = &[
 
 /// The marks of `text`; `None` where it has none.
 pub(crate) fn read(text: &str) -> Option<Marked> {
-    let pairs = pairs(text);
+    // Signs alone are nothing that could be asked for, nor found again.
+    let around_words = |(open, close): &(Range<usize>, Range<usize>)| {
+        text[open.end..close.start]
+            .chars()
+            .any(char::is_alphanumeric)
+    };
+    let pairs: Vec<_> = pairs(text).into_iter().filter(around_words).collect();
     if pairs.is_empty() {
         return None;
     }

@@ -462,3 +462,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn keeps_marks_around_signs_that_are_no_words() {
+    for text in ["WORDS *¡*", "WORDS **¡** more", "*¡*", "Words *¡*"] {
+        let article = Article {
+            lang: Some(Lang::EN),
+            blocks: vec![Block {
+                kind: BlockKind::Paragraph,
+                prefix: String::new(),
+                text: text.to_owned(),
+                separator: String::new(),
+            }],
+            ..Article::default()
+        };
+        let echo = Fake::new(EN_PT, |s, _| Ok(s.to_owned()));
+        let models = Translators::new(vec![echo]);
+        let options = PipelineOptions {
+            to: Some(Lang::PT),
+            ..PipelineOptions::default()
+        };
+        let done = translate_articles(&[article], &models, &options, &pool(1)).remove(0);
+        assert_eq!(done.unwrap().text, text);
+    }
+}
