@@ -195,14 +195,6 @@ impl Spm {
         self.unknown_id
     }
 
-    /// The piece begins with a space, and so begins a word.
-    #[must_use]
-    pub fn begins_word(&self, id: u32) -> bool {
-        self.pieces
-            .get(id as usize)
-            .is_some_and(|piece| piece.text.starts_with(SPACE))
-    }
-
     /// The text as the pieces see it: characters replaced by rule, spaces trimmed and escaped.
     #[must_use]
     pub fn normalise(&self, text: &str) -> String {

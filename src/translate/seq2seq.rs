@@ -14,6 +14,8 @@ use crate::tokenize::spm::{Spm, SpmError};
 
 /// Longest source, in pieces without EOS, that Firefox's toolkit gives the model unsplit.
 const MAX_PIECES: usize = 127;
+/// Most pieces, with EOS and padding, that it gives the model in one batch.
+const BATCH_PIECES: usize = 1024;
 
 /// Why a directory could not be opened as a Firefox model.
 #[derive(Debug, thiserror::Error)]
@@ -146,17 +148,25 @@ impl FirefoxTranslator {
     }
 
     /// The best hypotheses of each source: greedy, or of a beam as wide as the options say.
-    fn search(&self, sources: &[&[u32]], options: &DecodeOptions) -> Vec<Vec<Decoded>> {
+    fn search(
+        &self,
+        sources: &[&[u32]],
+        groups: &[usize],
+        options: &DecodeOptions,
+    ) -> Vec<Vec<Decoded>> {
         let width = options.beam.unwrap_or(1);
         if width > 1 {
-            return self.model.beam(sources, self.special(), width, options);
+            return self
+                .model
+                .beam(sources, groups, self.special(), width, options);
         }
-        let decoded = self.model.greedy(sources, self.special(), options);
+        let decoded = self.model.greedy(sources, groups, self.special(), options);
         decoded.into_iter().map(|d| vec![d]).collect()
     }
 
     /// Joins what became of the parts of one segment, the hypotheses of one rank; white space
-    /// around it stays.
+    /// around it stays. Nothing comes between them: the space before a word belongs to its first
+    /// piece, and so to what was translated.
     fn join(
         &self,
         segment: &str,
@@ -170,14 +180,11 @@ impl FirefoxTranslator {
         let mut ids = Vec::new();
         let mut sum = 0.0;
         let mut truncated = false;
-        for (number, (part, decoded)) in parts.iter().zip(decoded).enumerate() {
+        for decoded in decoded {
             let Some(decoded) = decoded.get(rank).or(decoded.last()) else {
                 truncated = true;
                 continue;
             };
-            if number > 0 && part.first().is_some_and(|&id| self.source.begins_word(id)) {
-                text.push(' ');
-            }
             text.push_str(&target.decode(&decoded.ids));
             sum += decoded.score * decoded.ids.len() as f32;
             truncated |= decoded.truncated;
@@ -227,7 +234,13 @@ impl Translator for FirefoxTranslator {
         }
         let parts: Vec<Vec<Vec<u32>>> = segments.iter().map(|s| self.parts(s)).collect();
         let sources: Vec<&[u32]> = parts.iter().flatten().map(Vec::as_slice).collect();
-        let mut decoded = self.search(&sources, options).into_iter();
+        let mut groups = Vec::with_capacity(sources.len());
+        for parts in &parts {
+            let first = groups.len();
+            let lengths: Vec<usize> = parts.iter().map(Vec::len).collect();
+            groups.extend(batches(&lengths).into_iter().map(|batch| first + batch));
+        }
+        let mut decoded = self.search(&sources, &groups, options).into_iter();
         Ok(segments
             .iter()
             .zip(&parts)
@@ -250,7 +263,8 @@ impl Translator for FirefoxTranslator {
         sources: &[&[u32]],
         options: &DecodeOptions,
     ) -> Result<Vec<Decoded>, TranslateError> {
-        let hypotheses = self.search(sources, options);
+        let groups: Vec<usize> = (0..sources.len()).collect();
+        let hypotheses = self.search(sources, &groups, options);
         Ok(hypotheses
             .into_iter()
             .filter_map(|mut h| (!h.is_empty()).then(|| h.swap_remove(0)))
@@ -264,6 +278,23 @@ impl Translator for FirefoxTranslator {
             target: target as u64,
         })
     }
+}
+
+/// The batch that Firefox's toolkit puts each part of one segment into, by the parts' lengths:
+/// shorter parts first, and no more than fill [`BATCH_PIECES`] when padded.
+fn batches(lengths: &[usize]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..lengths.len()).collect();
+    order.sort_by_key(|&part| lengths[part]);
+    let mut out = vec![0; lengths.len()];
+    let (mut batch, mut held) = (0, 0);
+    for part in order {
+        if held > 0 && (held + 1) * lengths[part] > BATCH_PIECES {
+            (batch, held) = (batch + 1, 0);
+        }
+        out[part] = batch;
+        held += 1;
+    }
+    out
 }
 
 /// The files of a model's directory.
@@ -340,6 +371,15 @@ fn vocabulary(path: &Path, wanted: usize) -> Result<Spm, OpenError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keeps_the_parts_of_a_line_together_while_they_fit() {
+        assert!(batches(&[]).is_empty());
+        assert_eq!(batches(&[128, 128, 5]), [0, 0, 0]);
+        let mut ten = vec![128; 9];
+        ten.push(5);
+        assert_eq!(batches(&ten), [0, 0, 0, 0, 0, 0, 0, 1, 1, 0]);
+    }
 
     #[test]
     fn fails_when_a_file_is_missing_and_names_it() {

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "tests list what they measured")]
 
 mod bench;
+mod bergamot;
 mod cache;
 mod cli;
 mod complaints;
@@ -11,6 +12,7 @@ mod eval;
 mod fake;
 mod fetch;
 mod firefox;
+mod firefox_base;
 mod firefox_batches;
 mod firefox_beam;
 mod firefox_tiny;

@@ -9,7 +9,7 @@ use super::attention::Span;
 use super::int8::Linear;
 use super::layers::Scratch;
 use super::model::Step;
-use super::search::{SpecialIds, repeats};
+use super::search::{SpecialIds, repeats, together};
 
 /// The power of the length, as Firefox's configuration says.
 const NORMALISE: f32 = 1.0;
@@ -37,11 +37,12 @@ impl MarianModel {
     /// Translates sources (ids that end with EOS) with a beam of `width`; for each the best
     /// hypotheses, at most `options.nbest` of them, best first.
     ///
-    /// Ids outside the source vocabulary count as unknown.
+    /// Of `groups` and ids outside the source vocabulary see [`MarianModel::greedy`].
     #[must_use]
     pub fn beam(
         &self,
         sources: &[&[u32]],
+        groups: &[usize],
         special: SpecialIds,
         width: usize,
         options: &DecodeOptions,
@@ -50,10 +51,11 @@ impl MarianModel {
         let views: Vec<&[u32]> = sources.iter().map(Vec::as_slice).collect();
         let mut work = self.scratch();
         let encoded = self.encode(&views, &mut work);
-        let spans = views.iter().zip(&encoded.spans).enumerate();
+        let together = together(&views, groups);
+        let spans = together.iter().zip(&encoded.spans).enumerate();
         let mut sentences: Vec<Sentence> = spans
-            .map(|(row, (source, &span))| {
-                let candidates = self.candidates(source, special);
+            .map(|(row, (group, &span))| {
+                let candidates = self.candidates(&group.ids, special);
                 let start = Hypothesis {
                     ids: Vec::new(),
                     score: 0.0,
@@ -63,7 +65,7 @@ impl MarianModel {
                     span,
                     shortlist: self.shortlist(&candidates),
                     candidates,
-                    limit: self.limit(source, options),
+                    limit: self.limit(group.width, options),
                     beam: vec![start],
                     finished: Vec::new(),
                 }

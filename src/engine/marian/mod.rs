@@ -10,8 +10,10 @@ mod config;
 mod int8;
 mod layers;
 mod model;
+mod replay;
 mod search;
 
 pub use config::Config;
 pub use model::{MarianModel, ModelError};
+pub use replay::ReplayStep;
 pub use search::SpecialIds;

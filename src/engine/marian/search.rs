@@ -1,4 +1,6 @@
-//! Greedy search over a batch, with a shortlist of candidates for each source alone.
+//! Greedy search over a batch, with a shortlist of candidates for each source, or group of them.
+
+use std::collections::BTreeMap;
 
 use crate::decode::{DecodeOptions, Decoded};
 use crate::kernel::Kernels;
@@ -25,6 +27,29 @@ pub struct SpecialIds {
     pub shared: bool,
 }
 
+/// What the sources of a group have in common.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Together {
+    /// All their ids.
+    pub(super) ids: Vec<u32>,
+    /// Length of the longest.
+    pub(super) width: usize,
+}
+
+/// For each source what its group has in common.
+pub(super) fn together(sources: &[&[u32]], groups: &[usize]) -> Vec<Together> {
+    let mut found: BTreeMap<usize, Together> = BTreeMap::new();
+    for (source, &group) in sources.iter().zip(groups) {
+        let group = found.entry(group).or_default();
+        group.ids.extend_from_slice(source);
+        group.width = source.len().max(group.width);
+    }
+    groups
+        .iter()
+        .filter_map(|group| found.get(group).cloned())
+        .collect()
+}
+
 struct Target {
     index: usize,
     span: Span,
@@ -37,7 +62,7 @@ struct Target {
 }
 
 impl MarianModel {
-    /// The candidates of one source, ascending.
+    /// The candidates of one source, or of a group's joined ones, ascending.
     pub(super) fn candidates(&self, source: &[u32], special: SpecialIds) -> Vec<u32> {
         let size = self.config().vocabularies[1];
         let Some(lexicon) = &self.lexicon else {
@@ -93,39 +118,42 @@ impl MarianModel {
             .collect()
     }
 
-    /// Most tokens of a target.
-    pub(super) fn limit(&self, source: &[u32], options: &DecodeOptions) -> usize {
+    /// Most tokens of a target whose source, or the longest of whose group, has `width` of them.
+    pub(super) fn limit(&self, width: usize, options: &DecodeOptions) -> usize {
         options
             .max_new_tokens
-            .unwrap_or_else(|| (source.len() as f32 * MAX_LENGTH_FACTOR).ceil() as usize)
+            .unwrap_or_else(|| (width as f32 * MAX_LENGTH_FACTOR).ceil() as usize)
     }
 
     /// Translates sources (ids that end with EOS) greedily; results in their order.
     ///
-    /// Ids outside the source vocabulary count as unknown.
+    /// Sources with the same number in `groups` have one shortlist and one limit of length, as
+    /// those of a batch of Marian's have. Ids outside the source vocabulary count as unknown.
     #[must_use]
     pub fn greedy(
         &self,
         sources: &[&[u32]],
+        groups: &[usize],
         special: SpecialIds,
         options: &DecodeOptions,
     ) -> Vec<Decoded> {
         let sources = self.known(sources, special);
         let views: Vec<&[u32]> = sources.iter().map(Vec::as_slice).collect();
+        let together = together(&views, groups);
         let mut work = self.scratch();
         let encoded = self.encode(&views, &mut work);
-        let mut active: Vec<Target> = views
+        let mut active: Vec<Target> = together
             .iter()
             .zip(&encoded.spans)
             .enumerate()
-            .map(|(index, (source, &span))| {
-                let candidates = self.candidates(source, special);
+            .map(|(index, (group, &span))| {
+                let candidates = self.candidates(&group.ids, special);
                 Target {
                     index,
                     span,
                     shortlist: self.shortlist(&candidates),
                     candidates,
-                    limit: self.limit(source, options),
+                    limit: self.limit(group.width, options),
                     ids: Vec::new(),
                     sum: 0.0,
                 }
