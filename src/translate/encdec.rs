@@ -1,19 +1,25 @@
-//! Encoder-decoder models of the hub as [`Translator`]s: languages, special tokens, search, and
+//! Encoder-decoder models of the hub as [`super::Translator`]s: languages, special tokens, search, and
 //! segments that pass the model's length.
+
+mod frame;
+mod translator;
+
+pub use translator::HubTranslator;
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::{Hypothesis, LineResult, MacsPerToken, ModelInfo, TranslateError, Translator};
-use crate::decode::{self, DecodeOptions, Decoded, Rules, Slot, Stepper as _, Toolkit};
-use crate::engine::encdec::{Architecture, Config, ConfigError, Generation, LoadError, Model};
+use frame::{Frame, code_of, converted_layout, declared, frame, languages, layout};
+
+use crate::decode::{self, Decoded, Rules, Slot, Stepper as _, Toolkit};
+use crate::engine::encdec::{Config, ConfigError, Generation, LoadError, Model};
 use crate::engine::linear::Compute;
 use crate::formats::checkpoint::Checkpoint;
 use crate::kernel::Kernels;
 use crate::text::{Direction, Lang, split_long};
 use crate::tokenize::hf::TokenizerError;
-use crate::tokenize::seq2seq::{self, Layout, Seq2SeqTokenizer, Vocabularies, VocabularyError};
+use crate::tokenize::seq2seq::{Layout, Seq2SeqTokenizer, Vocabularies, VocabularyError};
 
 /// Longest source, in tokens, where the model itself has no limit.
 const MAX_SOURCE: usize = 512;
@@ -49,23 +55,6 @@ pub enum HubError {
     /// The model has no token for a language that was asked for.
     #[error("the model has no language {0}")]
     Language(Lang),
-}
-
-/// How an architecture tells languages, and what stands around a source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Frame {
-    /// `>>ara<< X </s>`, where the target side has several languages.
-    Marian,
-    /// `__en__ X </s>`, `eng_Latn X </s>`, `en_XX X </s>`; the target's language is forced first.
-    Before,
-    /// `X </s> en_XX`; the target starts from its language.
-    Behind,
-    /// `<s> X </s>`.
-    Both,
-    /// `X </s>`.
-    End,
-    /// `<2ar> X </s>`, or the prefix of `task_specific_params`.
-    T5,
 }
 
 /// A model of the hub, ready to read and write.
@@ -523,317 +512,6 @@ struct Part {
     gap: bool,
 }
 
-/// A model of the hub as a translator.
-#[derive(Debug)]
-pub struct HubTranslator {
-    info: ModelInfo,
-    model: HubModel,
-    /// Every direction between two languages of the model, and the one asked for.
-    any_direction: bool,
-}
-
-impl HubTranslator {
-    /// A translator; `direction` is the one that a manifest or the user names.
-    #[must_use]
-    pub fn new(id: &str, model: HubModel, direction: Option<Direction>) -> Self {
-        let langs = model.known_languages();
-        let both = [(Lang::EN, Lang::AR), (Lang::AR, Lang::EN)];
-        let mut directions: Vec<Direction> = match model.frame {
-            // Languages of the target alone are known, or none.
-            Frame::Marian | Frame::T5 | Frame::Both | Frame::End => {
-                let pairs = both.map(|(from, to)| Direction { from, to });
-                let pairs = model.declared.map_or(pairs.to_vec(), |one| vec![one]);
-                let fits = |d: &Direction| langs.is_empty() || langs.contains(&d.to);
-                direction.into_iter().chain(pairs).filter(fits).collect()
-            }
-            Frame::Before | Frame::Behind => langs
-                .iter()
-                .flat_map(|&from| langs.iter().map(move |&to| Direction { from, to }))
-                .filter(|d| d.from != d.to)
-                .collect(),
-        };
-        directions.sort();
-        directions.dedup();
-        Self {
-            info: ModelInfo {
-                id: id.to_owned(),
-                revision: model.revision.clone(),
-                draft: false,
-                directions,
-            },
-            any_direction: langs.is_empty() && model.declared.is_none(),
-            model,
-        }
-    }
-
-    /// The model.
-    #[must_use]
-    pub fn model(&self) -> &HubModel {
-        &self.model
-    }
-
-    fn failed(&self, error: impl std::fmt::Display) -> TranslateError {
-        TranslateError::Engine {
-            model: self.info.id.clone(),
-            message: error.to_string(),
-        }
-    }
-
-    /// Joins what became of the parts of one segment.
-    fn join(
-        &self,
-        parts: &[Part],
-        decoded: Vec<Vec<Decoded>>,
-    ) -> Result<LineResult, TranslateError> {
-        let text = |ids: &[u32]| self.model.tokenizer.decode(ids).map_err(|e| self.failed(e));
-        let source_ids = parts.iter().flat_map(|p| p.ids.iter().copied()).collect();
-        let wrapped = parts.len() > 1;
-        let mut hypotheses = Vec::new();
-        if wrapped {
-            let mut all = Hypothesis {
-                text: String::new(),
-                ids: Vec::new(),
-                score: 0.0,
-                truncated: false,
-            };
-            for (part, decoded) in parts.iter().zip(decoded) {
-                let Some(best) = decoded.into_iter().next() else {
-                    continue;
-                };
-                if part.gap && !all.text.is_empty() {
-                    all.text.push(' ');
-                }
-                all.text.push_str(text(&best.ids)?.trim());
-                all.score += best.score / parts.len() as f32;
-                all.truncated |= best.truncated;
-                all.ids.extend(best.ids);
-            }
-            hypotheses.push(all);
-        } else {
-            for decoded in decoded.into_iter().flatten() {
-                hypotheses.push(Hypothesis {
-                    text: text(&decoded.ids)?,
-                    ids: decoded.ids,
-                    score: decoded.score,
-                    truncated: decoded.truncated,
-                });
-            }
-        }
-        Ok(LineResult {
-            source_ids,
-            hypotheses,
-            wrapped,
-        })
-    }
-}
-
-impl Translator for HubTranslator {
-    fn info(&self) -> &ModelInfo {
-        &self.info
-    }
-
-    fn source_tokens(&self, segment: &str, _direction: Direction) -> usize {
-        // A text that does not encode fails in `translate_batch`, with the reason.
-        self.model
-            .tokenizer
-            .encode(segment)
-            .map_or(0, |ids| ids.len())
-    }
-
-    fn max_source_tokens(&self) -> usize {
-        // Room for a prefix beside the special tokens.
-        let limit = self
-            .model
-            .model
-            .config()
-            .max_positions
-            .unwrap_or(MAX_SOURCE);
-        limit.saturating_sub(16).max(limit / 2)
-    }
-
-    fn translate_batch(
-        &self,
-        segments: &[&str],
-        direction: Direction,
-        options: &DecodeOptions,
-    ) -> Result<Vec<LineResult>, TranslateError> {
-        if !self.any_direction && !self.info.directions.contains(&direction) {
-            return Err(TranslateError::Direction {
-                model: self.info.id.clone(),
-                direction,
-            });
-        }
-        let source = self.model.source(direction).map_err(|e| self.failed(e))?;
-        let parts: Vec<Vec<Part>> = segments
-            .iter()
-            .map(|s| self.model.parts(s, &source).map_err(|e| self.failed(e)))
-            .collect::<Result<_, _>>()?;
-        let sources: Vec<&[u32]> = parts.iter().flatten().map(|p| &p.ids[..]).collect();
-        let rules = self.model.generation.rules.clone().with(options);
-        let limit = options
-            .max_new_tokens
-            .unwrap_or(self.model.generation.max_new_tokens);
-        let mut decoded = self
-            .model
-            .search(&sources, &source, &rules, limit)
-            .into_iter();
-        parts
-            .iter()
-            .map(|parts| self.join(parts, decoded.by_ref().take(parts.len()).collect()))
-            .collect()
-    }
-
-    fn decode_ids(
-        &self,
-        sources: &[&[u32]],
-        options: &DecodeOptions,
-    ) -> Result<Vec<Decoded>, TranslateError> {
-        let config = self.model.model.config();
-        let size = config.source_vocab;
-        let most = config.max_positions.unwrap_or(usize::MAX);
-        let fits = |ids: &[u32]| {
-            (1..=most).contains(&ids.len()) && ids.iter().all(|id| (*id as usize) < size)
-        };
-        if !sources.iter().all(|ids| fits(ids)) {
-            let limits = format!("a source must have 1 to {most} ids, each less than {size}");
-            return Err(self.failed(limits));
-        }
-        let rules = self.model.generation.rules.clone().with(options);
-        let limit = options
-            .max_new_tokens
-            .unwrap_or(self.model.generation.max_new_tokens);
-        let all = self
-            .model
-            .search(sources, &Source::default(), &rules, limit)
-            .into_iter();
-        Ok(all
-            .filter_map(|hypotheses| hypotheses.into_iter().next())
-            .collect())
-    }
-
-    fn macs_per_token(&self) -> Option<MacsPerToken> {
-        let c = self.model.model.config();
-        let attention = |heads: usize| 4 * c.d_model * heads * c.head_dim;
-        let ffn = |width: usize| (2 + usize::from(c.gated)) * c.d_model * width;
-        let encoder = c.encoder.layers * (attention(c.encoder.heads) + ffn(c.encoder.ffn));
-        // Of attention to the source, keys and values are made once for a token of the source.
-        let cross = c.decoder.layers * attention(c.decoder.heads) / 2;
-        let own = c.decoder.layers * (attention(c.decoder.heads) + ffn(c.decoder.ffn));
-        let output = c.d_model * c.target_vocab;
-        Some(MacsPerToken {
-            source: (encoder + cross) as u64,
-            target: (own + cross + output) as u64,
-        })
-    }
-}
-
-fn layout(architecture: Architecture, dir: &Path) -> Layout {
-    match architecture {
-        Architecture::Marian => Layout::Marian,
-        Architecture::M2m100 => Layout::M2m100,
-        Architecture::Mbart => Layout::Mbart,
-        Architecture::Bart if dir.join("merges.txt").is_file() => Layout::ByteLevel,
-        Architecture::Bart => Layout::Mbart,
-        Architecture::Pegasus => Layout::Pegasus,
-        // CTranslate2's are told by their vocabulary.
-        Architecture::T5 | Architecture::Mt5 | Architecture::Ctranslate2 => Layout::T5,
-    }
-}
-
-/// The files and the frame that the tokens of a converted model mean.
-fn converted_layout(dir: &Path, vocabulary: &[String]) -> (Layout, Frame) {
-    let has = |token: &str| vocabulary.iter().any(|t| t == token);
-    if dir.join("source.spm").is_file() {
-        (Layout::Marian, Frame::Marian)
-    } else if has("eng_Latn") || has("__en__") {
-        (Layout::M2m100, Frame::Before)
-    } else if has("en_XX") {
-        (Layout::Mbart, Frame::Before)
-    } else if has("<unk_2>") {
-        (Layout::Pegasus, Frame::End)
-    } else if has("<2en>")
-        || has("<extra_id_0>")
-        || vocabulary.first().is_some_and(|t| t == "<pad>")
-    {
-        (Layout::T5, Frame::T5)
-    } else {
-        (Layout::ByteLevel, Frame::Both)
-    }
-}
-
-/// The direction of `tokenizer_config.json`, as opus-mt has it.
-fn declared(frame: Frame, dir: &Path) -> Option<Direction> {
-    let lang = |name| Lang::parse(seq2seq::setting(dir, name)?.as_str()?);
-    match frame {
-        Frame::Marian => Some(Direction {
-            from: lang("source_lang")?,
-            to: lang("target_lang")?,
-        }),
-        _ => None,
-    }
-}
-
-fn frame(architecture: Architecture, dir: &Path) -> Frame {
-    let class = seq2seq::setting(dir, "tokenizer_class");
-    let class = class.as_ref().and_then(Value::as_str).unwrap_or_default();
-    let class = class.trim_end_matches("Fast");
-    match architecture {
-        Architecture::Marian => Frame::Marian,
-        Architecture::M2m100 => Frame::Before,
-        Architecture::Mbart => match class {
-            "MBart50Tokenizer" => Frame::Before,
-            "MBartTokenizer" | "" => Frame::Behind,
-            _ => Frame::Both,
-        },
-        Architecture::Bart => Frame::Both,
-        Architecture::Pegasus => Frame::End,
-        Architecture::T5 | Architecture::Mt5 | Architecture::Ctranslate2 => Frame::T5,
-    }
-}
-
-/// The tokens that name a language, by the marks of the architecture.
-fn languages(frame: Frame, tokenizer: &Seq2SeqTokenizer) -> Vec<String> {
-    let is_language = |name: &str| match frame {
-        Frame::Marian => name.starts_with(">>") && name.ends_with("<<") && name.len() > 4,
-        Frame::T5 => {
-            let code = name.strip_prefix("<2").and_then(|n| n.strip_suffix('>'));
-            code.is_some_and(|c| {
-                !c.is_empty() && c.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-            })
-        }
-        Frame::Before | Frame::Behind => is_code(name),
-        Frame::Both | Frame::End => false,
-    };
-    let mut names = tokenizer.tokens();
-    names.retain(|name| is_language(name));
-    names
-}
-
-/// `__en__`, `en_XX` or `eng_Latn`.
-fn is_code(name: &str) -> bool {
-    if let Some(code) = name.strip_prefix("__").and_then(|n| n.strip_suffix("__")) {
-        return !code.is_empty() && code.bytes().all(|b| b.is_ascii_lowercase());
-    }
-    let Some((code, rest)) = name.split_once('_') else {
-        return false;
-    };
-    let lower = |s: &str| s.bytes().all(|b| b.is_ascii_lowercase());
-    match (code.len(), rest.len()) {
-        (2, 2) => lower(code) && rest.bytes().all(|b| b.is_ascii_uppercase()),
-        (3, 4) => {
-            lower(code) && rest.starts_with(|c: char| c.is_ascii_uppercase()) && lower(&rest[1..])
-        }
-        _ => false,
-    }
-}
-
-/// `en` of `__en__`, `>>en<<`, `<2en>`, `en_XX`.
-fn code_of(name: &str) -> &str {
-    let name = name.trim_start_matches(">>").trim_end_matches("<<");
-    let name = name.trim_start_matches("<2").trim_end_matches('>');
-    name.trim_start_matches("__").trim_end_matches("__")
-}
-
 fn read(path: &Path) -> Result<Vec<u8>, HubError> {
     std::fs::read(path).map_err(|source| HubError::Read {
         path: path.to_owned(),
@@ -862,6 +540,7 @@ fn revision(checkpoint: &Checkpoint) -> Result<String, LoadError> {
 
 #[cfg(test)]
 mod tests {
+    use super::frame::is_code;
     use super::*;
 
     #[test]
