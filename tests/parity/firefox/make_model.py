@@ -13,6 +13,7 @@ calibration lets them be, attention is peaked, outputs depend on inputs, and sen
 """
 
 import argparse
+import contextlib
 import io
 import json
 import pathlib
@@ -106,17 +107,18 @@ def read_pairs(paths):
     return pairs
 
 
-def train_vocabulary(lines, size, small, directory):
+def train_vocabulary(lines, size, small):
     """A sentencepiece model's bytes, trained as Firefox's are."""
     options = {"normalization_rule_name": "nmt_nfkc"}
     if small:
         # The full table of NFKC is 240 kB; a small model has a few of its rules.
-        rules = directory / "rules.tsv"
+        rules = pathlib.Path("rules.tsv")
         kept = [("\u00a0", " "), ("\t", " "), ("\u3000", " "), ("\u200b", ""), ("\u00ad", ""), ("\u2026", "...")]
         kept += [(chr(0xFF10 + digit), str(digit)) for digit in range(10)]
         kept += [("\ufefb", "\u0644\u0627"), ("\ufef7", "\u0644\u0623"), ("\ufb01", "fi")]
         hexes = lambda text: " ".join(f"{ord(c):X}" for c in text)
         rules.write_text("".join(f"{hexes(a)}\t{hexes(b)}\n" for a, b in kept))
+        # Its path is written into the model, and so must not depend on where this runs.
         options = {"normalization_rule_tsv": str(rules)}
     out = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
@@ -194,7 +196,11 @@ def main():
     args.out.mkdir(parents=True, exist_ok=True)
     sides = {"en": [en for en, _ in chosen], "ar": [ar for _, ar in chosen]}
     small = args.size == "tiny"
-    train = lambda lines: train_vocabulary(lines, size["vocabulary"], small, args.out)
+
+    def train(lines):
+        with contextlib.chdir(args.out):
+            return train_vocabulary(lines, size["vocabulary"], small)
+
     if args.two_vocabularies:
         files = {lang: train(lines) for lang, lines in sides.items()}
     else:
