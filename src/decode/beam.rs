@@ -262,16 +262,28 @@ fn advance<S: Stepper>(stepper: &mut S, beams: &[Beam], live: &[(f32, usize, u32
 /// The `k` greatest scores with their ids, greatest first, equal ones by id; what is ruled out is
 /// not among them.
 fn top(row: &[f32], k: usize) -> Vec<(f32, u32)> {
+    /// Scores that are passed over together where none of them is good enough.
+    const CHUNK: usize = 64;
     let mut best: Vec<(f32, u32)> = Vec::with_capacity(k + 1);
-    for (id, &score) in row.iter().enumerate() {
-        if score == f32::NEG_INFINITY
-            || best.len() == k && best.last().is_some_and(|worst| score <= worst.0)
-        {
+    let mut least = f32::NEG_INFINITY;
+    for (number, chunk) in row.chunks(CHUNK).enumerate() {
+        let mut any = false;
+        for &score in chunk {
+            any |= score > least;
+        }
+        if !any {
             continue;
         }
-        let at = best.partition_point(|b| b.0 >= score);
-        best.insert(at, (score, id as u32));
-        best.truncate(k);
+        for (id, &score) in (number * CHUNK..).zip(chunk) {
+            if score > least {
+                let at = best.partition_point(|b| b.0 >= score);
+                best.insert(at, (score, id as u32));
+                best.truncate(k);
+                if best.len() == k {
+                    least = best[k - 1].0;
+                }
+            }
+        }
     }
     best
 }
@@ -279,6 +291,17 @@ fn top(row: &[f32], k: usize) -> Vec<(f32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn top_finds_what_sorting_finds() {
+        for seed in 0..20u32 {
+            let next = |i: u32| f32::from((i.wrapping_mul(2_654_435_761 + seed) >> 24) as u8);
+            let row: Vec<f32> = (1..300).map(next).collect();
+            let mut sorted: Vec<(f32, u32)> = row.iter().copied().zip(0..).collect();
+            sorted.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            assert_eq!(top(&row, 9), sorted[..9]);
+        }
+    }
 
     #[test]
     fn top_keeps_the_first_of_equals() {
