@@ -58,6 +58,24 @@ impl Linear {
         }
     }
 
+    /// As [`Linear::forward`] with activations of twice the bits in int8: what quantisation left over
+    /// is quantised again and added. For the layer whose outputs are compared with each other.
+    pub fn forward_fine(
+        &self,
+        kernels: Kernels,
+        x: &[f32],
+        scratch: &mut QuantizedRows,
+        out: &mut Vec<f32>,
+    ) {
+        self.forward(kernels, x, scratch, out);
+        if let Self::Int8(_) = self {
+            let rest = scratch.rest(x);
+            let mut more = Vec::new();
+            self.forward(kernels, &rest, scratch, &mut more);
+            kernels.add(out, &more);
+        }
+    }
+
     /// Row `row` of the weights, for embedding lookup.
     pub fn row(&self, row: usize, out: &mut [f32]) {
         match self {

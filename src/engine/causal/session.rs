@@ -178,7 +178,7 @@ impl<'m> CausalSession<'m> {
             Activation::GeluTanh => kernels.gelu_tanh_mul(&mut work.gate, &work.up),
             Activation::Silu => kernels.silu_mul(&mut work.gate, &work.up),
         }
-        layer.down.forward(
+        layer.down.forward_fine(
             kernels,
             &work.gate,
             &mut work.quantized,
@@ -286,7 +286,7 @@ impl Stepper for CausalSession<'_> {
             &mut work.normed,
         );
         let output = model.output.as_ref().unwrap_or(&model.embedding);
-        output.forward(kernels, &work.normed, &mut work.quantized, logits);
+        output.forward_fine(kernels, &work.normed, &mut work.quantized, logits);
         self.work = work;
     }
 
