@@ -69,8 +69,8 @@ impl Linear {
     ) {
         self.forward(kernels, x, scratch, out);
         if let Self::Int8(_) = self {
-            let rest = scratch.rest(x);
-            let mut more = Vec::new();
+            let (mut rest, mut more) = (Vec::new(), Vec::new());
+            kernels.rest(x, scratch, &mut rest);
             self.forward(kernels, &rest, scratch, &mut more);
             kernels.add(out, &more);
         }

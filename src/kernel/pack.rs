@@ -204,22 +204,6 @@ impl QuantizedRows {
         &self.data
     }
 
-    /// What `x`, whose quantisation this is, has more than these values: `[rows, k]`.
-    ///
-    /// # Panics
-    /// When `x` is of another size.
-    #[must_use]
-    pub fn rest(&self, x: &[f32]) -> Vec<f32> {
-        assert_eq!(x.len(), self.data.len());
-        let blocks = x.chunks_exact(self.block).zip(self.data.chunks_exact(self.block));
-        blocks
-            .zip(&self.scales)
-            .flat_map(|((x, q), scale)| {
-                x.iter().zip(q).map(move |(x, q)| x - f32::from(*q) * scale)
-            })
-            .collect()
-    }
-
     /// Scales, row-major `[rows, k / block]`.
     #[must_use]
     pub fn scales(&self) -> &[f32] {
