@@ -59,20 +59,22 @@ impl Linear {
     }
 
     /// As [`Linear::forward`] with activations of twice the bits in int8: what quantisation left over
-    /// is quantised again and added. For the layer whose outputs are compared with each other.
+    /// is quantised again and added. For outputs that are compared with each other, and for inputs
+    /// of the widest range. `rest` and `more` are
+    /// buffers that it may write over.
     pub fn forward_fine(
         &self,
         kernels: Kernels,
         x: &[f32],
         scratch: &mut QuantizedRows,
+        [rest, more]: [&mut Vec<f32>; 2],
         out: &mut Vec<f32>,
     ) {
         self.forward(kernels, x, scratch, out);
         if let Self::Int8(_) = self {
-            let (mut rest, mut more) = (Vec::new(), Vec::new());
-            kernels.rest(x, scratch, &mut rest);
-            self.forward(kernels, &rest, scratch, &mut more);
-            kernels.add(out, &more);
+            kernels.rest(x, scratch, rest);
+            self.forward(kernels, rest, scratch, more);
+            kernels.add(out, more);
         }
     }
 

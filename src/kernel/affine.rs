@@ -1,6 +1,6 @@
 //! Affine layers over int8 weights whose activations have one given scale, as Marian's models ask.
 
-use super::gemm::round_to_int;
+use super::gemm::{panel_dots, round_to_int};
 use super::pack::{PackedInt8, QuantizedRows};
 use super::{Isa, Kernels, LANES, multiversion};
 
@@ -85,15 +85,7 @@ fn affine_int8(x: &QuantizedRows, w: &PackedInt8, end: Epilogue<'_>, out: &mut [
         let width = LANES.min(w.n - first);
         for row in 0..x.rows {
             let q = &x.data[row * x.k..][..x.k];
-            let mut dot = [-x.offsets[row]; LANES];
-            for (q, group) in q.chunks_exact(4).zip(data.chunks_exact(4 * LANES)) {
-                for (d, w) in dot.iter_mut().zip(group.chunks_exact(4)) {
-                    *d += i32::from(w[0]) * i32::from(q[0])
-                        + i32::from(w[1]) * i32::from(q[1])
-                        + i32::from(w[2]) * i32::from(q[2])
-                        + i32::from(w[3]) * i32::from(q[3]);
-                }
-            }
+            let dot = panel_dots(q, data, x.offsets[row]);
             let out = &mut out[row * w.n + first..][..width];
             let ends = end.shift[first..].iter().zip(&end.bias[first..]);
             for ((o, d), (shift, bias)) in out.iter_mut().zip(dot).zip(ends) {

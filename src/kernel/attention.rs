@@ -212,6 +212,7 @@ fn mix(head: AttentionHead<'_>, weights: &[f32], out: &mut [f32]) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{all, noise};
     use super::*;
     use proptest::prelude::*;
 
@@ -220,19 +221,12 @@ mod tests {
         #[test]
         fn attends_to_what_is_seen_and_to_nothing_else(
             d in 1usize..70, heads in 1usize..4, count in 1usize..50, hidden in 0usize..49,
-            seed in 0u32..1000,
+            seed in 0u64..1000,
         ) {
             let (width, first) = (d * heads, hidden.min(count - 1));
-            let mut state = seed.wrapping_mul(2_654_435_761) | 1;
-            let mut noise = |len: usize| -> Vec<f32> {
-                let next = |_| {
-                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                    (state >> 8) as f32 / 8_388_608.0 - 1.0
-                };
-                (0..len).map(next).collect()
-            };
-            let (keys, values) = (noise(count * width), noise(count * width));
-            let (query, bias) = (noise(d), noise(count - first));
+            let keys = noise(count * width, seed);
+            let values = noise(count * width, seed + 1);
+            let (query, bias) = (noise(d, seed + 2), noise(count - first, seed + 3));
             let mut cache = KeyValueCache::default();
             for (keys, values) in keys.chunks(3 * width).zip(values.chunks(3 * width)) {
                 cache.extend(keys, values, width, d);
@@ -249,14 +243,11 @@ mod tests {
                 scale: 0.5,
                 bias: Some(&bias),
             };
-            let mut results = ["portable", "avx2", "avx512"]
-                .into_iter()
-                .filter_map(|name| Kernels::named(name).ok())
-                .map(|kernels| {
-                    let mut out = vec![0.0; d];
-                    kernels.attend(head, &mut Vec::new(), &mut out);
-                    out
-                });
+            let mut results = all().into_iter().map(|kernels| {
+                let mut out = vec![0.0; d];
+                kernels.attend(head, &mut Vec::new(), &mut out);
+                out
+            });
             let got = results.next().unwrap();
             prop_assert!(results.all(|r| r == got));
             let at = |rows: &[f32], i: usize, c: usize| f64::from(rows[i * width + column + c]);

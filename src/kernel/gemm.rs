@@ -109,6 +109,20 @@ fn rest(x: &[f32], quantized: &QuantizedRows, out: &mut [f32]) {
     }
 }
 
+/// Products of one row's columns with those of a panel's sixteen rows, whose offset adds `offset`.
+pub(super) fn panel_dots(q: &[i8], panel: &[u8], offset: i32) -> [i32; LANES] {
+    let mut dots = [-offset; LANES];
+    for (q, group) in q.chunks_exact(4).zip(panel.chunks_exact(4 * LANES)) {
+        for (dot, w) in dots.iter_mut().zip(group.chunks_exact(4)) {
+            *dot += i32::from(w[0]) * i32::from(q[0])
+                + i32::from(w[1]) * i32::from(q[1])
+                + i32::from(w[2]) * i32::from(q[2])
+                + i32::from(w[3]) * i32::from(q[3]);
+        }
+    }
+    dots
+}
+
 /// The definition of the int8 product.
 pub(super) fn matmul_int8(x: &QuantizedRows, w: &PackedInt8, out: &mut [f32]) {
     let blocks = w.k / w.block;
@@ -120,15 +134,7 @@ pub(super) fn matmul_int8(x: &QuantizedRows, w: &PackedInt8, out: &mut [f32]) {
             for b in 0..blocks {
                 let q = &x.data[row * x.k + b * w.block..][..w.block];
                 let block_data = &data[b * w.block * LANES..][..w.block * LANES];
-                let mut dot = [-x.offsets[row * blocks + b]; LANES];
-                for (q, group) in q.chunks_exact(4).zip(block_data.chunks_exact(4 * LANES)) {
-                    for (d, w) in dot.iter_mut().zip(group.chunks_exact(4)) {
-                        *d += i32::from(w[0]) * i32::from(q[0])
-                            + i32::from(w[1]) * i32::from(q[1])
-                            + i32::from(w[2]) * i32::from(q[2])
-                            + i32::from(w[3]) * i32::from(q[3]);
-                    }
-                }
+                let dot = panel_dots(q, block_data, x.offsets[row * blocks + b]);
                 let scales = &w.scales[(panel * blocks + b) * LANES..][..LANES];
                 let row_scale = x.scales[row * blocks + b];
                 for ((s, d), ws) in sum.iter_mut().zip(dot).zip(scales) {

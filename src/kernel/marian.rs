@@ -28,22 +28,7 @@ fn join(chains: &[f32]) -> f32 {
 mod tests {
     use super::*;
     use crate::kernel::Kernels;
-
-    fn all() -> Vec<Kernels> {
-        ["portable", "avx2", "avx512"]
-            .iter()
-            .filter_map(|name| Kernels::named(name).ok())
-            .collect()
-    }
-
-    fn noise(len: usize, seed: u32) -> Vec<f32> {
-        let mut state = seed.wrapping_mul(2_654_435_761) | 1;
-        let next = |_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / 8_388_608.0 - 1.0
-        };
-        (0..len).map(next).collect()
-    }
+    use crate::kernel::tests::{all, noise};
 
     #[test]
     fn gives_the_same_bits_on_every_instruction_set() {

@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 /// A small deterministic generator; tests need spread, not quality.
-fn noise(len: usize, seed: u64) -> Vec<f32> {
+pub(super) fn noise(len: usize, seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     (0..len)
         .map(|_| {
@@ -14,7 +14,7 @@ fn noise(len: usize, seed: u64) -> Vec<f32> {
         .collect()
 }
 
-fn all() -> Vec<Kernels> {
+pub(super) fn all() -> Vec<Kernels> {
     ["portable", "avx2", "avx512"]
         .iter()
         .filter_map(|n| Kernels::named(n).ok())

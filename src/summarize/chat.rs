@@ -17,6 +17,7 @@
 
 use rayon::prelude::*;
 
+use super::work::Work;
 use super::{Document, Size, SummarizeError, Summarizer, Summary, is_boilerplate, strip_dateline};
 use crate::article::BlockKind;
 use crate::decode::{self, DecodeOptions, Prompt};
@@ -48,17 +49,6 @@ pub struct ChatSummarizer {
     model: CausalModel,
     tokenizer: GgufTokenizer,
     template: ChatTemplate,
-}
-
-/// One article under way.
-struct Work {
-    /// Text of all windows.
-    source: String,
-    windows: Vec<String>,
-    lang: Lang,
-    sentences: usize,
-    map_reduced: bool,
-    done: Option<Result<String, String>>,
 }
 
 /// One prompt.
@@ -156,20 +146,7 @@ impl ChatSummarizer {
         let pieces = pieces(document);
         let sentences = size.of(pieces.len());
         let windows = self.windows(&pieces);
-        let mut work = Work {
-            source: windows.join(" "),
-            map_reduced: windows.len() > 1,
-            windows,
-            lang: document.lang,
-            sentences,
-            done: None,
-        };
-        if work.windows.is_empty() {
-            work.done = Some(Ok(String::new()));
-        } else if !self.reads(work.lang) {
-            work.done = Some(Err(format!("it does not read {}", work.lang)));
-        }
-        work
+        Work::new(windows, document.lang, sentences, self.reads(document.lang))
     }
 
     /// The prompts of all windows under way.
@@ -291,18 +268,11 @@ impl Summarizer for ChatSummarizer {
                 }
             }
         }
-        let finish = |work: Work| match work.done {
-            Some(Ok(text)) => Ok(Summary::Written {
-                text,
-                map_reduced: work.map_reduced,
-            }),
-            Some(Err(message)) => Err(SummarizeError {
-                model: self.name.clone(),
-                message,
-            }),
+        let result = |work: &mut Work| match work.result(&self.name) {
+            Some(result) => result,
             None => unreachable!("the loop ends when all works are done"),
         };
-        works.into_iter().map(finish).collect()
+        works.iter_mut().map(result).collect()
     }
 }
 

@@ -10,6 +10,7 @@ mod chat;
 mod extractive;
 mod seq2seq;
 mod translated;
+mod work;
 
 use crate::article::BlockKind;
 use crate::text::Lang;

@@ -8,6 +8,7 @@
 use rayon::prelude::*;
 
 use super::chat::{pieces, usable};
+use super::work::Work;
 use super::{Document, Size, SummarizeError, Summarizer, Summary};
 use crate::text::{Lang, split_long};
 use crate::translate::HubModel;
@@ -21,16 +22,6 @@ pub struct Seq2SeqSummarizer {
     name: String,
     languages: Vec<Lang>,
     model: HubModel,
-}
-
-/// One article under way.
-struct Work {
-    source: String,
-    windows: Vec<String>,
-    lang: Lang,
-    sentences: usize,
-    map_reduced: bool,
-    done: Option<Result<String, String>>,
 }
 
 impl Seq2SeqSummarizer {
@@ -87,20 +78,8 @@ impl Seq2SeqSummarizer {
         let pieces = pieces(document);
         let pieces: Vec<(&str, String)> = pieces.into_iter().collect();
         let windows = self.windows(&pieces, document.lang, true);
-        let mut work = Work {
-            source: windows.join(" "),
-            map_reduced: windows.len() > 1,
-            sentences: size.of(pieces.len()),
-            lang: document.lang,
-            windows,
-            done: None,
-        };
-        if work.windows.is_empty() {
-            work.done = Some(Ok(String::new()));
-        } else if !self.reads(work.lang) {
-            work.done = Some(Err(format!("it does not read {}", work.lang)));
-        }
-        work
+        let sentences = size.of(pieces.len());
+        Work::new(windows, document.lang, sentences, self.reads(document.lang))
     }
 
     /// The summaries of a work's windows, in batches.
@@ -166,21 +145,10 @@ impl Summarizer for Seq2SeqSummarizer {
         let one = |document: &Document<'_>| {
             let mut work = self.start(document, size);
             loop {
-                match work.done.take() {
-                    Some(Ok(text)) => {
-                        return Ok(Summary::Written {
-                            text,
-                            map_reduced: work.map_reduced,
-                        });
-                    }
-                    Some(Err(message)) => {
-                        return Err(SummarizeError {
-                            model: self.name.clone(),
-                            message,
-                        });
-                    }
-                    None => self.round(&mut work),
+                if let Some(result) = work.result(&self.name) {
+                    return result;
                 }
+                self.round(&mut work);
             }
         };
         documents.par_iter().map(one).collect()

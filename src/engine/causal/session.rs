@@ -182,6 +182,7 @@ impl<'m> CausalSession<'m> {
             kernels,
             &work.gate,
             &mut work.quantized,
+            [&mut work.up, &mut work.normed],
             &mut work.projected,
         );
     }
@@ -286,7 +287,13 @@ impl Stepper for CausalSession<'_> {
             &mut work.normed,
         );
         let output = model.output.as_ref().unwrap_or(&model.embedding);
-        output.forward_fine(kernels, &work.normed, &mut work.quantized, logits);
+        output.forward_fine(
+            kernels,
+            &work.normed,
+            &mut work.quantized,
+            [&mut work.projected, &mut work.up],
+            logits,
+        );
         self.work = work;
     }
 

@@ -211,15 +211,7 @@ impl Model {
 
 impl Loader<'_> {
     fn converted_norm(&self, name: &str) -> Result<Norm, LoadError> {
-        let d = self.config.d_model;
-        Ok(Norm {
-            weight: self.vector(&format!("{name}/gamma"), d)?,
-            bias: if self.config.rms_norm {
-                Vec::new()
-            } else {
-                self.vector(&format!("{name}/beta"), d)?
-            },
-        })
+        self.norm_of(&format!("{name}/gamma"), &format!("{name}/beta"))
     }
 
     /// Some of the rows of a layer that may be several layers in one.

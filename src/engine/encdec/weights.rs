@@ -297,13 +297,18 @@ impl Loader<'_> {
     }
 
     fn norm(&self, name: &str) -> Result<Norm, LoadError> {
+        self.norm_of(&format!("{name}.weight"), &format!("{name}.bias"))
+    }
+
+    /// A norm of these two tensors, the second of which root-mean-square norms lack.
+    pub(super) fn norm_of(&self, weight: &str, bias: &str) -> Result<Norm, LoadError> {
         let d = self.config.d_model;
         Ok(Norm {
-            weight: self.vector(&format!("{name}.weight"), d)?,
+            weight: self.vector(weight, d)?,
             bias: if self.config.rms_norm {
                 Vec::new()
             } else {
-                self.vector(&format!("{name}.bias"), d)?
+                self.vector(bias, d)?
             },
         })
     }

@@ -59,16 +59,10 @@ impl Keys {
         }
     }
 
-    /// Scores of one query, of which the first [`Keys::count`] mean something.
+    /// Scores of one query, of which as many as there are positions mean something.
     #[must_use]
     pub fn columns(&self) -> usize {
         self.count.next_multiple_of(PAD)
-    }
-
-    /// Positions.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.count
     }
 }
 
