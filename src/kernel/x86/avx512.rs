@@ -8,30 +8,35 @@ use super::super::pack::{PackedInt8, QuantizedRows};
 use super::LANES;
 
 /// Calls `tile` for all rows of all panels: two panels at a time, `ROWS`, `ROWS / 2`, .. 1 rows.
+///
+/// Weights come from memory once a call, and the first rows would wait for them: so each tile
+/// fetches its share of the panels that follow.
 macro_rules! tiles {
     ($x:expr, $w:expr, $end:expr, $out:expr, $tile:ident, $($rows:literal),+) => {{
         let panels = $w.n.div_ceil(LANES);
         let mut panel = 0;
         while panel < panels {
             let pair = panels - panel >= 2;
+            let following = panel + if pair { 2 } else { 1 };
             let mut row = 0;
             while row < $x.rows {
                 let left = $x.rows - row;
                 $(if left >= $rows {
+                    let ahead = Ahead::of($x, $w, following, row, $rows);
                     // SAFETY: the features were detected; `row + ROWS <= rows`, the panels exist,
                     // and the asserts of the callers fix every length.
                     unsafe {
                         if pair {
-                            $tile::<$rows, 2>($x, $w, $end, $out, panel, row);
+                            $tile::<$rows, 2>($x, $w, $end, $out, (panel, row), ahead);
                         } else {
-                            $tile::<$rows, 1>($x, $w, $end, $out, panel, row);
+                            $tile::<$rows, 1>($x, $w, $end, $out, (panel, row), ahead);
                         }
                     }
                     row += $rows;
                     continue;
                 })+
             }
-            panel += if pair { 2 } else { 1 };
+            panel = following;
         }
     }};
 }
@@ -55,6 +60,28 @@ pub(in super::super) fn affine_int8(
     tiles!(x, w, end, out, affine, 8, 4, 2, 1);
 }
 
+/// Lines of weights to fetch into the cache while a tile is computed.
+#[derive(Clone, Copy)]
+struct Ahead {
+    /// The next line; fetching past the end of the weights is harmless.
+    at: *const u8,
+    /// Groups of four columns for each line.
+    every: usize,
+}
+
+impl Ahead {
+    /// The share that `tile` rows from `row` on have in fetching two panels from `panel` on.
+    fn of(x: &QuantizedRows, w: &PackedInt8, panel: usize, row: usize, tile: usize) -> Self {
+        let (lines, groups) = (w.k / 2, w.k / 4);
+        let first = panel * LANES * w.k + lines * row / x.rows * 64;
+        let share = (lines * tile).div_ceil(x.rows);
+        Self {
+            at: w.data.as_ptr().wrapping_add(first),
+            every: (groups / share).max(1),
+        }
+    }
+}
+
 /// Adds to `dots` the products of `groups` groups of four columns, and moves the pointers on.
 ///
 /// # Safety
@@ -68,22 +95,30 @@ unsafe fn add_dots<const R: usize, const P: usize>(
     stride: usize,
     groups: usize,
     dots: &mut [[__m512i; P]; R],
+    ahead: &mut Ahead,
 ) {
-    for _ in 0..groups {
-        // SAFETY: the caller's lengths.
-        unsafe {
-            let group: [__m512i; P] =
-                std::array::from_fn(|p| _mm512_loadu_si512(weights[p].cast()));
-            for weights in weights.iter_mut() {
-                *weights = weights.add(4 * LANES);
-            }
-            for (r, dots) in dots.iter_mut().enumerate() {
-                let four = _mm512_set1_epi32(q.add(r * stride).cast::<i32>().read_unaligned());
-                for (dot, group) in dots.iter_mut().zip(group) {
-                    *dot = _mm512_dpbusd_epi32(*dot, group, four);
+    let mut left = groups;
+    while left > 0 {
+        let some = ahead.every.min(left);
+        left -= some;
+        _mm_prefetch::<_MM_HINT_T0>(ahead.at.cast());
+        ahead.at = ahead.at.wrapping_add(64);
+        for _ in 0..some {
+            // SAFETY: the caller's lengths.
+            unsafe {
+                let group: [__m512i; P] =
+                    std::array::from_fn(|p| _mm512_loadu_si512(weights[p].cast()));
+                for weights in weights.iter_mut() {
+                    *weights = weights.add(4 * LANES);
                 }
+                for (r, dots) in dots.iter_mut().enumerate() {
+                    let four = _mm512_set1_epi32(q.add(r * stride).cast::<i32>().read_unaligned());
+                    for (dot, group) in dots.iter_mut().zip(group) {
+                        *dot = _mm512_dpbusd_epi32(*dot, group, four);
+                    }
+                }
+                *q = q.add(4);
             }
-            *q = q.add(4);
         }
     }
 }
@@ -103,8 +138,8 @@ unsafe fn blocks<const R: usize, const P: usize>(
     w: &PackedInt8,
     (): (),
     out: &mut [f32],
-    panel: usize,
-    row: usize,
+    (panel, row): (usize, usize),
+    mut ahead: Ahead,
 ) {
     let count = w.k / w.block;
     // SAFETY: a panel has LANES * k bytes and LANES scales a block, a row of `x` k bytes, and a
@@ -117,7 +152,14 @@ unsafe fn blocks<const R: usize, const P: usize>(
             let at = |r: usize| (row + r) * count + b;
             let mut dots =
                 std::array::from_fn(|r| [_mm512_set1_epi32(-*x.offsets.get_unchecked(at(r))); P]);
-            add_dots::<R, P>(&mut weights, &mut q, x.k, w.block / 4, &mut dots);
+            add_dots::<R, P>(
+                &mut weights,
+                &mut q,
+                x.k,
+                w.block / 4,
+                &mut dots,
+                &mut ahead,
+            );
             let scales: [__m512; P] = std::array::from_fn(|p| {
                 _mm512_loadu_ps(w.scales.as_ptr().add(((panel + p) * count + b) * LANES))
             });
@@ -148,12 +190,12 @@ unsafe fn whole_rows<const R: usize, const P: usize>(
     w: &PackedInt8,
     (): (),
     out: &mut [f32],
-    panel: usize,
-    row: usize,
+    (panel, row): (usize, usize),
+    ahead: Ahead,
 ) {
     // SAFETY: as in `blocks`.
     unsafe {
-        let dots = row_dots::<R, P>(x, w, panel, row);
+        let dots = row_dots::<R, P>(x, w, (panel, row), ahead);
         for p in 0..P {
             let scale = _mm512_loadu_ps(w.scales.as_ptr().add((panel + p) * LANES));
             for (r, dots) in dots.iter().enumerate() {
@@ -177,12 +219,12 @@ unsafe fn affine<const R: usize, const P: usize>(
     w: &PackedInt8,
     end: Epilogue<'_>,
     out: &mut [f32],
-    panel: usize,
-    row: usize,
+    (panel, row): (usize, usize),
+    ahead: Ahead,
 ) {
     // SAFETY: as in `blocks`; masked loads stay within the n shifts and biases.
     unsafe {
-        let dots = row_dots::<R, P>(x, w, panel, row);
+        let dots = row_dots::<R, P>(x, w, (panel, row), ahead);
         let unit = _mm512_set1_ps(end.unit);
         for p in 0..P {
             let (first, mask) = ((panel + p) * LANES, outputs(w, panel + p));
@@ -207,8 +249,8 @@ unsafe fn affine<const R: usize, const P: usize>(
 unsafe fn row_dots<const R: usize, const P: usize>(
     x: &QuantizedRows,
     w: &PackedInt8,
-    panel: usize,
-    row: usize,
+    (panel, row): (usize, usize),
+    mut ahead: Ahead,
 ) -> [[__m512i; P]; R] {
     // SAFETY: as in `blocks`.
     unsafe {
@@ -216,7 +258,7 @@ unsafe fn row_dots<const R: usize, const P: usize>(
         let mut q = x.data.as_ptr().add(row * x.k);
         let mut dots =
             std::array::from_fn(|r| [_mm512_set1_epi32(-*x.offsets.get_unchecked(row + r)); P]);
-        add_dots::<R, P>(&mut weights, &mut q, x.k, w.k / 4, &mut dots);
+        add_dots::<R, P>(&mut weights, &mut q, x.k, w.k / 4, &mut dots, &mut ahead);
         dots
     }
 }
