@@ -23,6 +23,6 @@ fn int8_product<const ISA: usize>(bencher: divan::Bencher<'_, '_>, rows: usize) 
         .counter(divan::counter::ItemsCount::new(rows * n * k))
         .bench_local(|| {
             kernels.quantize(&x, k, block, &mut quantized);
-            kernels.matmul_int8(&quantized, &packed, &mut out);
+            kernels.matmul_int8(&quantized, &packed, &[], &mut out);
         });
 }

@@ -30,21 +30,25 @@ impl Linear {
         scratch: &mut QuantizedRows,
         out: &mut Vec<f32>,
     ) {
-        match self {
-            Self::Int8(w) => {
-                kernels.quantize(x, w.columns(), w.block(), scratch);
-                self.forward_quantized(kernels, x, scratch, out);
-            }
-            Self::Float32(_) => self.forward_quantized(kernels, x, scratch, out),
+        self.quantize(kernels, x, scratch);
+        self.forward_quantized(kernels, x, scratch, &[], out);
+    }
+
+    /// Brings `x` into the form that the weights ask for.
+    pub fn quantize(&self, kernels: Kernels, x: &[f32], quantized: &mut QuantizedRows) {
+        if let Self::Int8(w) = self {
+            kernels.quantize(x, w.columns(), w.block(), quantized);
         }
     }
 
-    /// As [`Linear::forward`] where `quantized` already holds `x` in the blocks of this layer.
+    /// `out = x W^T + bias`, without a bias where it is empty; `quantized` already holds `x` in the
+    /// form of this layer.
     pub fn forward_quantized(
         &self,
         kernels: Kernels,
         x: &[f32],
         quantized: &QuantizedRows,
+        bias: &[f32],
         out: &mut Vec<f32>,
     ) {
         let (n, k) = match self {
@@ -53,8 +57,15 @@ impl Linear {
         };
         out.resize(x.len() / k * n, 0.0);
         match self {
-            Self::Int8(w) => kernels.matmul_int8(quantized, w, out),
-            Self::Float32(w) => kernels.matmul_f32(x, w, out),
+            Self::Int8(w) => kernels.matmul_int8(quantized, w, bias, out),
+            Self::Float32(w) => {
+                kernels.matmul_f32(x, w, out);
+                if !bias.is_empty() {
+                    for row in out.chunks_exact_mut(bias.len()) {
+                        kernels.add(row, bias);
+                    }
+                }
+            }
         }
     }
 

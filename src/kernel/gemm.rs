@@ -31,22 +31,23 @@ impl Kernels {
     }
 
     /// `out[r, n] = sum over blocks of (q[r] . w[n]) * (weight scale * row scale)`, each block's
-    /// product fused with the sum: a linear layer without bias on quantised rows.
+    /// product fused with the sum, and then `+ bias[n]`: a linear layer on quantised rows.
     ///
-    /// Shapes: x `[rows, k]`, w `[n, k]`, out `[rows, n]` row-major. A row's result does not depend
-    /// on the other rows, and is the same on every instruction set.
+    /// Shapes: x `[rows, k]`, w `[n, k]`, bias `[n]` or empty for none, out `[rows, n]` row-major. A
+    /// row's result does not depend on the other rows, and is the same on every instruction set.
     ///
     /// # Panics
     /// When shapes or blocks differ.
-    pub fn matmul_int8(self, x: &QuantizedRows, w: &PackedInt8, out: &mut [f32]) {
+    pub fn matmul_int8(self, x: &QuantizedRows, w: &PackedInt8, bias: &[f32], out: &mut [f32]) {
         assert_eq!((x.k, x.block), (w.k, w.block));
+        assert!(bias.is_empty() || bias.len() == w.n);
         assert_eq!(out.len(), x.rows * w.n);
         match self.isa {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => super::x86::avx512::matmul_int8(x, w, out),
+            Isa::Avx512 => super::x86::avx512::matmul_int8(x, w, bias, out),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => super::x86::avx2::matmul_int8(x, w, out),
-            _ => matmul_int8(x, w, out),
+            Isa::Avx2 => super::x86::avx2::matmul_int8(x, w, bias, out),
+            _ => matmul_int8(x, w, bias, out),
         }
     }
 
@@ -124,7 +125,7 @@ pub(super) fn panel_dots(q: &[i8], panel: &[u8], offset: i32) -> [i32; LANES] {
 }
 
 /// The definition of the int8 product.
-pub(super) fn matmul_int8(x: &QuantizedRows, w: &PackedInt8, out: &mut [f32]) {
+pub(super) fn matmul_int8(x: &QuantizedRows, w: &PackedInt8, bias: &[f32], out: &mut [f32]) {
     let blocks = w.k / w.block;
     for (panel, first) in (0..w.n).step_by(LANES).enumerate() {
         let data = &w.data[panel * LANES * w.k..][..LANES * w.k];
@@ -139,6 +140,11 @@ pub(super) fn matmul_int8(x: &QuantizedRows, w: &PackedInt8, out: &mut [f32]) {
                 let row_scale = x.scales[row * blocks + b];
                 for ((s, d), ws) in sum.iter_mut().zip(dot).zip(scales) {
                     *s = (d as f32).mul_add(ws * row_scale, *s);
+                }
+            }
+            if !bias.is_empty() {
+                for (s, b) in sum.iter_mut().zip(&bias[first..][..width]) {
+                    *s += b;
                 }
             }
             out[row * w.n + first..][..width].copy_from_slice(&sum[..width]);

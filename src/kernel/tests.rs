@@ -38,13 +38,18 @@ fn int8_case(rows: usize, n: usize, blocks: usize, block: usize, seed: u64, extr
         })
         .collect();
     let scales = noise(n * blocks, seed + 2);
+    let bias = if seed % 2 == 0 {
+        Vec::new()
+    } else {
+        noise(n, seed + 3)
+    };
     let packed = PackedInt8::new(&w, &scales, n, k, block);
     let mut results: Vec<Vec<u32>> = Vec::new();
     for kernels in all() {
         let mut q = QuantizedRows::default();
         kernels.quantize(&x, k, block, &mut q);
         let mut out = vec![0f32; rows * n];
-        kernels.matmul_int8(&q, &packed, &mut out);
+        kernels.matmul_int8(&q, &packed, &bias, &mut out);
         // The definition in 64-bit integers, one output at a time.
         for r in 0..rows {
             for o in 0..n {
@@ -58,6 +63,9 @@ fn int8_case(rows: usize, n: usize, blocks: usize, block: usize, seed: u64, extr
                         .sum();
                     let scale = scales[o * blocks + b] * q.scales[r * blocks + b];
                     sum = (dot as f32).mul_add(scale, sum);
+                }
+                if let Some(bias) = bias.get(o) {
+                    sum += bias;
                 }
                 assert_eq!(
                     out[r * n + o].to_bits(),

@@ -46,20 +46,18 @@ def all_scales(w, kind):
 class Rounded:
     """The values that the file of `kind` will give back, for the matrices of a model; embeddings stay as they are.
 
-    Scales are searched anew by `rescale` and kept in between; the file is written with them too, so that
-    what was trained is what is shipped.
+    Nothing is rounded before the first `rescale`, which searches the scales for all weights.
     """
 
-    def __init__(self, names, master, kind):
-        self.kind = kind
-        self.matrices = [w.dim() == 2 and "token_embd" not in n for n, w in zip(names, master)]
-        self.rescale(master)
+    def __init__(self, names, kind):
+        self.names, self.kind, self.d = names, kind, []
 
     def rescale(self, master):
-        self.d = [all_scales(w, self.kind) if m else None for m, w in zip(self.matrices, master)]
+        self.d = [all_scales(w, self.kind) if w.dim() == 2 and "token_embd" not in n else None
+                  for n, w in zip(self.names, master)]
 
     def values(self, i, w):
-        if not self.matrices[i]:
+        if not self.d or self.d[i] is None:
             return w
         return (rounded(blocks(w), self.d[i], *LEVELS[self.kind]) * self.d[i]).view_as(w)
 

@@ -1,12 +1,12 @@
 """Fine-tunes the embedded model on English-Arabic pairs, both directions, loss on the target alone.
 
 Usage: train.py --tokenizer tokenizer.json --init WEIGHTS.pt --data MIX.jsonl --out DIR --total TOKENS
-                [--lr 1.5e-4] [--decay 0.3] [--round Q5_0] [--valid NAME=FILE.jsonl ...]
+                [--lr 1e-4] [--decay 1] [--round 0.2] [--valid NAME=FILE.jsonl ...]
 
 bf16 weights and gradients, f32 master weights, AdamW. The rate warms up over 30 steps, stays, and falls
-linearly to nothing over the last `--decay` of the tokens (0: a stage that another one follows). With
-`--round`, the forward pass sees the matrices as the shipped file will give them back (straight-through
-gradients), so that the weights learn to live with their rounding.
+linearly to nothing over the last `--decay` of the tokens (0: a stage that another one follows). Over the
+last `--round` of the tokens the forward pass sees the matrices as the shipped file will give them back
+(straight-through gradients), so that the weights learn to live with their rounding.
 
 The run depends on its arguments and the text alone, not on the clock. Its state is written to DIR/state.pt
 every ten minutes and on SIGTERM; the same command goes on from there. DIR/log.jsonl is the curve.
@@ -77,10 +77,10 @@ def arguments():
     for n in ("--tokenizer", "--init", "--data", "--out"):
         a.add_argument(n, required=True)
     a.add_argument("--total", type=float, required=True, help="tokens to train on, prompts included")
-    a.add_argument("--lr", type=float, default=1.5e-4)
-    a.add_argument("--decay", type=float, default=0.3)
-    a.add_argument("--round", choices=("Q5_0", "Q4_0"))
-    a.add_argument("--batch", type=int, default=3000, help="positions a step")
+    a.add_argument("--lr", type=float, default=1e-4)
+    a.add_argument("--decay", type=float, default=1.0)
+    a.add_argument("--round", type=float, default=0.0)
+    a.add_argument("--batch", type=int, default=4000, help="positions a step")
     a.add_argument("--seed", type=int, default=7)
     a.add_argument("--valid", nargs="*", default=[])
     a.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -109,7 +109,7 @@ def main():
     opt = torch.optim.AdamW(master, lr=o.lr, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
     if "opt" in at:
         opt.load_state_dict(at["opt"])
-    rounded = Rounded(names, master, o.round) if o.round else None
+    rounded = Rounded(names, "Q5_0")
     net = Trainee(m, o.device)
     log = open(os.path.join(o.out, "log.jsonl"), "a", encoding="utf-8")
 
@@ -122,7 +122,7 @@ def main():
     def publish():
         with torch.no_grad():
             for i, (w, p) in enumerate(zip(master, ps)):
-                p.copy_(rounded.values(i, w) if rounded else w)
+                p.copy_(rounded.values(i, w))
 
     def validate():
         with torch.no_grad():
@@ -153,7 +153,7 @@ def main():
         left = 1 - at["seen"] / o.total
         if left <= 0 or stop:
             break
-        if rounded and at["step"] % 100 == 0:
+        if left < o.round and (not rounded.d or at["step"] % 100 == 0):
             rounded.rescale(master)
         rate = o.lr * min(1, (at["step"] + 1) / 30) * (min(1, left / o.decay) if o.decay else 1)
         for g in opt.param_groups:
@@ -184,7 +184,7 @@ def main():
         note(stopped="by a signal: the same command goes on from here")
         return
     validate()
-    torch.save({k: (w.cpu().bfloat16() if w.dim() > 1 and not rounded else w.cpu()) for k, w in zip(names, master)},
+    torch.save({k: w.cpu() for k, w in zip(names, master)},
                os.path.join(o.out, "model.pt"))
     note(done=True)
 

@@ -110,10 +110,10 @@ impl<'m> CausalSession<'m> {
             .forward(kernels, &work.normed, &mut work.quantized, &mut work.q);
         layer
             .k
-            .forward_quantized(kernels, &work.normed, &work.quantized, &mut work.k);
+            .forward_quantized(kernels, &work.normed, &work.quantized, &[], &mut work.k);
         layer
             .v
-            .forward_quantized(kernels, &work.normed, &work.quantized, &mut work.v);
+            .forward_quantized(kernels, &work.normed, &work.quantized, &[], &mut work.v);
         let (q_dim, kv_dim) = (c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim);
         let window = c.window_of(index);
         let turns = &work.turns[usize::from(window.is_some())];
@@ -173,7 +173,7 @@ impl<'m> CausalSession<'m> {
             .forward(kernels, &work.normed, &mut work.quantized, &mut work.gate);
         layer
             .up
-            .forward_quantized(kernels, &work.normed, &work.quantized, &mut work.up);
+            .forward_quantized(kernels, &work.normed, &work.quantized, &[], &mut work.up);
         match self.model.config.activation {
             Activation::GeluTanh => kernels.gelu_tanh_mul(&mut work.gate, &work.up),
             Activation::Silu => kernels.silu_mul(&mut work.gate, &work.up),

@@ -64,16 +64,11 @@ impl Dense {
         known: bool,
         out: &mut Vec<f32>,
     ) {
-        if known {
-            self.weights.forward_quantized(kernels, x, quantized, out);
-        } else {
-            self.weights.forward(kernels, x, quantized, out);
+        if !known {
+            self.weights.quantize(kernels, x, quantized);
         }
-        if !self.bias.is_empty() {
-            for row in out.chunks_exact_mut(self.bias.len()) {
-                kernels.add(row, &self.bias);
-            }
-        }
+        self.weights
+            .forward_quantized(kernels, x, quantized, &self.bias, out);
     }
 }
 
@@ -526,14 +521,11 @@ impl Stepper for Session<'_> {
                 *value *= c.output_scale;
             }
         }
+        let (last, quantized) = (&work.projected, &mut work.quantized);
+        model.head.quantize(kernels, last, quantized);
         model
             .head
-            .forward(kernels, &work.projected, &mut work.quantized, logits);
-        if !model.logits_bias.is_empty() {
-            for row in logits.chunks_exact_mut(c.target_vocab) {
-                kernels.add(row, &model.logits_bias);
-            }
-        }
+            .forward_quantized(kernels, last, quantized, &model.logits_bias, logits);
         self.work = work;
     }
 

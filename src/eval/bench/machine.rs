@@ -54,7 +54,7 @@ fn int8_peak_of_one(kernels: Kernels) -> f64 {
     while start.elapsed() < MEASURE {
         let (one, mut products) = (Instant::now(), 0_u32);
         while one.elapsed() < TRY {
-            kernels.matmul_int8(&quantized, &weights, &mut out);
+            kernels.matmul_int8(&quantized, &weights, &[], &mut out);
             black_box(&mut out);
             products += 1;
         }

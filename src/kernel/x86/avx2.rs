@@ -8,7 +8,12 @@ use super::super::pack::{PackedInt8, QuantizedRows};
 use super::LANES;
 
 /// See [`super::super::Kernels::matmul_int8`]; called only where AVX2 was detected.
-pub(in super::super) fn matmul_int8(x: &QuantizedRows, w: &PackedInt8, out: &mut [f32]) {
+pub(in super::super) fn matmul_int8(
+    x: &QuantizedRows,
+    w: &PackedInt8,
+    bias: &[f32],
+    out: &mut [f32],
+) {
     for panel in 0..w.n.div_ceil(LANES) {
         let mut row = 0;
         while row < x.rows {
@@ -16,10 +21,10 @@ pub(in super::super) fn matmul_int8(x: &QuantizedRows, w: &PackedInt8, out: &mut
             // the caller fix every length.
             unsafe {
                 if x.rows - row >= 2 {
-                    blocks::<2>(x, w, out, panel, row);
+                    blocks::<2>(x, w, bias, out, panel, row);
                     row += 2;
                 } else {
-                    blocks::<1>(x, w, out, panel, row);
+                    blocks::<1>(x, w, bias, out, panel, row);
                     row += 1;
                 }
             }
@@ -33,6 +38,7 @@ pub(in super::super) fn matmul_int8(x: &QuantizedRows, w: &PackedInt8, out: &mut
 unsafe fn blocks<const R: usize>(
     x: &QuantizedRows,
     w: &PackedInt8,
+    bias: &[f32],
     out: &mut [f32],
     panel: usize,
     row: usize,
@@ -70,6 +76,11 @@ unsafe fn blocks<const R: usize>(
             let mut lanes = [0f32; LANES];
             _mm256_storeu_ps(lanes.as_mut_ptr(), sum[0]);
             _mm256_storeu_ps(lanes.as_mut_ptr().add(8), sum[1]);
+            if !bias.is_empty() {
+                for (lane, b) in lanes.iter_mut().zip(&bias[panel * LANES..][..width]) {
+                    *lane += b;
+                }
+            }
             out[(row + r) * w.n + panel * LANES..][..width].copy_from_slice(&lanes[..width]);
         }
     }

@@ -42,11 +42,16 @@ macro_rules! tiles {
 }
 
 /// See [`super::super::Kernels::matmul_int8`]; called only where AVX-512 VNNI was detected.
-pub(in super::super) fn matmul_int8(x: &QuantizedRows, w: &PackedInt8, out: &mut [f32]) {
+pub(in super::super) fn matmul_int8(
+    x: &QuantizedRows,
+    w: &PackedInt8,
+    bias: &[f32],
+    out: &mut [f32],
+) {
     if w.block == w.k {
-        tiles!(x, w, (), out, whole_rows, 8, 4, 2, 1);
+        tiles!(x, w, bias, out, whole_rows, 8, 4, 2, 1);
     } else {
-        tiles!(x, w, (), out, blocks, 4, 2, 1);
+        tiles!(x, w, bias, out, blocks, 4, 2, 1);
     }
 }
 
@@ -128,6 +133,29 @@ fn outputs(w: &PackedInt8, panel: usize) -> u16 {
     u16::MAX >> (LANES - LANES.min(w.n - panel * LANES))
 }
 
+/// Writes a panel's outputs for a row, with the bias where there is one.
+///
+/// # Safety
+/// AVX-512 F; `panel` and `row` within the operands.
+#[target_feature(enable = "avx512f")]
+#[inline]
+unsafe fn store(
+    w: &PackedInt8,
+    bias: &[f32],
+    mut value: __m512,
+    (panel, row): (usize, usize),
+    out: &mut [f32],
+) {
+    let (first, mask) = (panel * LANES, outputs(w, panel));
+    // SAFETY: masked loads and stores stay within the n outputs; the callers' asserts fix lengths.
+    unsafe {
+        if !bias.is_empty() {
+            value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(mask, bias.as_ptr().add(first)));
+        }
+        _mm512_mask_storeu_ps(out.as_mut_ptr().add(row * w.n + first), mask, value);
+    }
+}
+
 /// `R` rows times `P` panels of weights with a scale for each block.
 ///
 /// # Safety
@@ -136,7 +164,7 @@ fn outputs(w: &PackedInt8, panel: usize) -> u16 {
 unsafe fn blocks<const R: usize, const P: usize>(
     x: &QuantizedRows,
     w: &PackedInt8,
-    (): (),
+    bias: &[f32],
     out: &mut [f32],
     (panel, row): (usize, usize),
     mut ahead: Ahead,
@@ -173,8 +201,7 @@ unsafe fn blocks<const R: usize, const P: usize>(
         }
         for p in 0..P {
             for (r, sums) in sums.iter().enumerate() {
-                let to = out.as_mut_ptr().add((row + r) * w.n + (panel + p) * LANES);
-                _mm512_mask_storeu_ps(to, outputs(w, panel + p), sums[p]);
+                store(w, bias, sums[p], (panel + p, row + r), out);
             }
         }
     }
@@ -188,7 +215,7 @@ unsafe fn blocks<const R: usize, const P: usize>(
 unsafe fn whole_rows<const R: usize, const P: usize>(
     x: &QuantizedRows,
     w: &PackedInt8,
-    (): (),
+    bias: &[f32],
     out: &mut [f32],
     (panel, row): (usize, usize),
     ahead: Ahead,
@@ -202,8 +229,7 @@ unsafe fn whole_rows<const R: usize, const P: usize>(
                 let row_scale = _mm512_set1_ps(*x.scales.get_unchecked(row + r));
                 let both = _mm512_mul_ps(scale, row_scale);
                 let value = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[p]), both, _mm512_setzero_ps());
-                let to = out.as_mut_ptr().add((row + r) * w.n + (panel + p) * LANES);
-                _mm512_mask_storeu_ps(to, outputs(w, panel + p), value);
+                store(w, bias, value, (panel + p, row + r), out);
             }
         }
     }
