@@ -72,18 +72,27 @@ pub(super) fn round_to_int(x: f32) -> i32 {
     (x + ROUND).to_bits().wrapping_sub(ROUND.to_bits()) as i32
 }
 
+/// The greatest magnitude. The bits of magnitudes are in their order, and the greatest of integers,
+/// unlike that of floats, may be found in any order, that is in few vector instructions.
+#[inline(always)]
+fn max_abs(x: &[f32]) -> f32 {
+    let bits = |v: f32| v.to_bits() & (u32::MAX >> 1);
+    let (chunks, rest) = x.as_chunks::<LANES>();
+    let mut max = [0; LANES];
+    for chunk in chunks {
+        for (m, v) in max.iter_mut().zip(chunk) {
+            *m = bits(*v).max(*m);
+        }
+    }
+    let max = max.into_iter().fold(0, u32::max);
+    f32::from_bits(rest.iter().fold(max, |m, v| bits(*v).max(m)))
+}
+
 #[inline(always)]
 fn quantize(x: &[f32], block: usize, out: &mut QuantizedRows) {
     let values = x.chunks_exact(block).zip(out.data.chunks_exact_mut(block));
     for ((xs, qs), (scale, offset)) in values.zip(out.scales.iter_mut().zip(&mut out.offsets)) {
-        let mut max = [0f32; LANES];
-        for chunk in xs.chunks(LANES) {
-            for (m, v) in max.iter_mut().zip(chunk) {
-                let a = v.abs();
-                *m = if a > *m { a } else { *m };
-            }
-        }
-        let max = max.iter().fold(0f32, |a, &b| if b > a { b } else { a });
+        let max = max_abs(xs);
         let inverse = if max > 0.0 { 127.0 / max } else { 0.0 };
         *scale = max / 127.0;
         let mut sum = 0i32;
