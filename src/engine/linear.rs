@@ -69,26 +69,6 @@ impl Linear {
         }
     }
 
-    /// As [`Linear::forward`] with activations of twice the bits in int8: what quantisation left over
-    /// is quantised again and added. For outputs that are compared with each other, and for inputs
-    /// of the widest range. `rest` and `more` are
-    /// buffers that it may write over.
-    pub fn forward_fine(
-        &self,
-        kernels: Kernels,
-        x: &[f32],
-        scratch: &mut QuantizedRows,
-        [rest, more]: [&mut Vec<f32>; 2],
-        out: &mut Vec<f32>,
-    ) {
-        self.forward(kernels, x, scratch, out);
-        if let Self::Int8(_) = self {
-            kernels.rest(x, scratch, rest);
-            self.forward(kernels, rest, scratch, more);
-            kernels.add(out, more);
-        }
-    }
-
     /// Row `row` of the weights, for embedding lookup.
     pub fn row(&self, row: usize, out: &mut [f32]) {
         match self {

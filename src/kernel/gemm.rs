@@ -20,16 +20,6 @@ impl Kernels {
         multiversion!(self.isa, quantize(x: &[f32], block: usize, out: &mut QuantizedRows));
     }
 
-    /// What `x` has more than `quantized`, its quantisation: `[rows, k]`.
-    ///
-    /// # Panics
-    /// When `x` is of another size.
-    pub fn rest(self, x: &[f32], quantized: &QuantizedRows, out: &mut Vec<f32>) {
-        assert_eq!(x.len(), quantized.data.len());
-        out.resize(x.len(), 0.0);
-        multiversion!(self.isa, rest(x: &[f32], quantized: &QuantizedRows, out: &mut [f32]));
-    }
-
     /// `out[r, n] = sum over blocks of (q[r] . w[n]) * (weight scale * row scale)`, each block's
     /// product fused with the sum, and then `+ bias[n]`: a linear layer on quantised rows.
     ///
@@ -102,20 +92,6 @@ fn quantize(x: &[f32], block: usize, out: &mut QuantizedRows) {
             sum += int;
         }
         *offset = sum * 128;
-    }
-}
-
-#[inline(always)]
-fn rest(x: &[f32], quantized: &QuantizedRows, out: &mut [f32]) {
-    let block = quantized.block;
-    let blocks = x
-        .chunks_exact(block)
-        .zip(quantized.data.chunks_exact(block));
-    let scaled = blocks.zip(&quantized.scales);
-    for (((x, q), scale), out) in scaled.zip(out.chunks_exact_mut(block)) {
-        for ((out, x), q) in out.iter_mut().zip(x).zip(q) {
-            *out = x - f32::from(*q) * scale;
-        }
     }
 }
 

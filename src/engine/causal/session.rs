@@ -178,11 +178,10 @@ impl<'m> CausalSession<'m> {
             Activation::GeluTanh => kernels.gelu_tanh_mul(&mut work.gate, &work.up),
             Activation::Silu => kernels.silu_mul(&mut work.gate, &work.up),
         }
-        layer.down.forward_fine(
+        layer.down.forward(
             kernels,
             &work.gate,
             &mut work.quantized,
-            [&mut work.up, &mut work.normed],
             &mut work.projected,
         );
     }
@@ -287,13 +286,7 @@ impl Stepper for CausalSession<'_> {
             &mut work.normed,
         );
         let output = model.output.as_ref().unwrap_or(&model.embedding);
-        output.forward_fine(
-            kernels,
-            &work.normed,
-            &mut work.quantized,
-            [&mut work.projected, &mut work.up],
-            logits,
-        );
+        output.forward(kernels, &work.normed, &mut work.quantized, logits);
         self.work = work;
     }
 
