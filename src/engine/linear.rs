@@ -69,6 +69,15 @@ impl Linear {
         }
     }
 
+    /// Int8 multiply-adds for one row of [`Linear::forward`]; none where weights are floats.
+    #[must_use]
+    pub fn int8_macs(&self) -> u64 {
+        match self {
+            Self::Int8(w) => (w.rows() * w.columns()) as u64,
+            Self::Float32(_) => 0,
+        }
+    }
+
     /// Row `row` of the weights, for embedding lookup.
     pub fn row(&self, row: usize, out: &mut [f32]) {
         match self {

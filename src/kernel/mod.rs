@@ -11,6 +11,7 @@ mod gemm;
 mod marian;
 mod math;
 mod pack;
+mod peak;
 mod rows;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -22,6 +23,7 @@ pub use affine::Epilogue;
 pub use attention::{AttentionHead, KeyValueCache};
 pub use marian::Keys;
 pub use pack::{PackedF32, PackedInt8, QuantizedRows};
+pub use peak::PEAK_PANELS;
 pub use rows::Activation;
 
 /// Lanes of a weight panel and of every float accumulator.

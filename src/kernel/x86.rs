@@ -3,7 +3,7 @@
 pub(super) mod avx2;
 pub(super) mod avx512;
 
-use super::LANES;
+use super::{LANES, PEAK_PANELS};
 
 /// Fetches the line that holds `at` into the cache; an address that is none does nothing.
 #[inline(always)]

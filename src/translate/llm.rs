@@ -240,14 +240,8 @@ impl Translator for CausalTranslator {
     }
 
     fn macs_per_token(&self) -> Option<MacsPerToken> {
-        let c = self.model.config();
-        let (q, kv) = (c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim);
-        let layer = c.d_model * (2 * q + 2 * kv + 3 * c.ffn_dim);
-        let layers = (c.n_layers * layer) as u64;
-        Some(MacsPerToken {
-            source: layers,
-            target: layers + (c.vocab_size * c.d_model) as u64,
-        })
+        let [layers, output] = self.model.int8_macs();
+        MacsPerToken::some(layers, layers + output)
     }
 }
 

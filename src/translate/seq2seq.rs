@@ -273,10 +273,7 @@ impl Translator for FirefoxTranslator {
 
     fn macs_per_token(&self) -> Option<MacsPerToken> {
         let [source, target] = self.model.macs_per_token();
-        Some(MacsPerToken {
-            source: source as u64,
-            target: target as u64,
-        })
+        MacsPerToken::some(source as u64, target as u64)
     }
 }
 

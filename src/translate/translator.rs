@@ -106,13 +106,22 @@ pub enum TranslateError {
     },
 }
 
-/// Multiply-adds of a model's matrix products, attention left out.
+/// Int8 multiply-adds of a model's layers; attention's products of scores and values are not among
+/// them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MacsPerToken {
     /// For a token that the model reads.
     pub source: u64,
     /// For a token that it writes.
     pub target: u64,
+}
+
+impl MacsPerToken {
+    /// None where nothing is computed in int8.
+    #[must_use]
+    pub fn some(source: u64, target: u64) -> Option<Self> {
+        (source + target > 0).then_some(Self { source, target })
+    }
 }
 
 /// A model that translates segments.
@@ -156,7 +165,7 @@ pub trait Translator: Send + Sync {
         })
     }
 
-    /// The work of a token, where the model tells.
+    /// The work of a token; none where the model does not tell, or computes in floats.
     fn macs_per_token(&self) -> Option<MacsPerToken> {
         None
     }

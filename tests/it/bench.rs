@@ -4,9 +4,13 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use tarjama::disk::atomic::write_atomic;
+use tarjama::engine::linear::Compute;
+use tarjama::kernel::Kernels;
+use tarjama::models::open::{OpenOptions, open_dir};
+use tarjama::text::{Direction, Lang};
 
 /// Fields of a line of `--json`, in their order.
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 18] = [
     "model",
     "threads",
     "beam",
@@ -22,6 +26,9 @@ const FIELDS: [&str; 15] = [
     "tokens_per_s",
     "articles_per_h",
     "peak_rss_bytes",
+    "int8_peak",
+    "int8_share",
+    "memory_bytes_per_s",
 ];
 
 fn bench(args: &[&str]) -> Output {
@@ -61,6 +68,8 @@ fn keeps_one_line_a_setting_with_the_promised_fields() {
         assert!(line["articles_per_h"].is_null());
         let seconds = |key: &str| line[key].as_f64().expect("seconds");
         assert!(seconds("load_s") <= seconds("first_answer_s"));
+        assert!(seconds("int8_share") > 0.0 && seconds("int8_share") < 1.0);
+        assert!(seconds("int8_peak") > 1e8 && seconds("memory_bytes_per_s") > 1e8);
         let words = seconds("source_words") / seconds("seconds");
         assert!((words / seconds("words_per_s") - 1.0).abs() < 0.1);
     }
@@ -98,6 +107,44 @@ fn says_the_machine_and_its_peak() {
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     assert!(text.contains("GMAC/s a thread"), "{text}");
     assert!(text.contains("31 lines en-ar, 448 words"), "{text}");
+}
+
+/// Counted by hand from the shapes that each model's configuration states.
+#[test]
+fn counts_the_multiply_adds_of_small_known_models() {
+    let square = |d: u64| d * d;
+    // 32 wide, two layers each way, 64 in between: two matrices, or three with a gate. Of a
+    // decoder's attention to the source, two matrices are applied to tokens read.
+    let hub = |feed_forward: u64, pieces: u64| {
+        let feed_forward = feed_forward * 32 * 64;
+        [
+            2 * (4 * square(32) + feed_forward) + 2 * 2 * square(32),
+            2 * (6 * square(32) + feed_forward) + 32 * pieces,
+        ]
+    };
+    // 64 wide, 64 in between, six layers that read and four that write, each with two matrices of
+    // its recurrent unit and two of its attention; 50 words are in every shortlist.
+    let firefox = [
+        6 * (4 + 2) * square(64) + 4 * 2 * square(64),
+        4 * (4 + 2) * square(64) + 50 * 64,
+    ];
+    let direction = Direction {
+        from: Lang::EN,
+        to: Lang::AR,
+    };
+    let open = |dir: &str, compute| {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/data")
+            .join(dir);
+        let kernels = Kernels::detect();
+        let options = OpenOptions { kernels, compute };
+        let model = open_dir("model", &dir, Some(direction), options).expect("opens");
+        model.macs_per_token().map(|m| [m.source, m.target])
+    };
+    assert_eq!(open("encdec/marian", Compute::Int8), Some(hub(2, 313)));
+    assert_eq!(open("encdec/mt5", Compute::Int8), Some(hub(3, 303)));
+    assert_eq!(open("firefox-tiny/enar", Compute::Int8), Some(firefox));
+    assert_eq!(open("encdec/marian", Compute::Float32), None);
 }
 
 #[test]

@@ -16,8 +16,17 @@ use crate::eval::bench::{Measured, Setup, measure};
 use crate::text::{Direction, Lang, lang};
 use crate::translate::{PipelineOptions, Wrapped};
 
+const WORDS: &str = "\
+Of int8 peak: the int8 multiply-adds of the model's layers, for all tokens read and written (those of
+every beam; attention's own products and tokens that a guard threw away left out; of a shortlist's
+outputs those that every shortlist has), over the seconds and over what the threads' registers allow:
+the rate of the kernels' dot product on operands in registers, measured after the workload. JSON has
+them as int8_share, int8_peak (multiply-adds a second of all threads) and memory_bytes_per_s (what all
+threads together read from memory).";
+
 /// Arguments of `bench`.
 #[derive(Args, Debug)]
+#[command(after_help = WORDS)]
 pub struct BenchArgs {
     /// Bare lines to translate
     #[arg(long, value_name = "FILE", group = "work")]
@@ -252,12 +261,13 @@ fn unusable(path: &Path, error: &WorkloadError) -> anyhow::Error {
 fn head(args: &BenchArgs, measured: &Measured, context: &Context) -> anyhow::Result<()> {
     let cpu = measured.cpu.as_deref().unwrap_or("processor unknown");
     let line = &measured.line;
-    let peak = measured.int8_peak / line.threads as f64 / 1e9;
+    let peak = line.int8_peak / line.threads as f64 / 1e9;
     let facts = format!(
-        "{}\n{}\n{cpu}, kernels {}, int8 peak {peak:.0} GMAC/s a thread\nmedian of {}",
+        "{}\n{}\n{cpu}, kernels {}, int8 peak {peak:.0} GMAC/s a thread, memory {:.1} GB/s\nmedian of {}",
         line.model,
         workload(args)?.describe(),
         line.kernels,
+        line.memory_bytes_per_s / 1e9,
         args.repeats
     );
     if args.json {
@@ -278,7 +288,7 @@ fn row(measured: &Measured) -> String {
         value.map_or_else(|| "-".to_owned(), |v| format!("{v:.digits$}"))
     };
     let mib = line.peak_rss_bytes.map(|bytes| bytes as f64 / 1048576.0);
-    let share = measured.int8_share.map(|share| share * 100.0);
+    let share = line.int8_share.map(|share| share * 100.0);
     format!(
         "{:7}  {:4}  {:5}  {:6.3}  {:7.3}  {:7.3}  {:>8}  {:8.1}  {:>10}  {:>8}  {:>10} %",
         line.threads,

@@ -107,3 +107,12 @@ fn fails_when_the_file_is_of_another_kind_of_model() {
             .contains("bias")
     );
 }
+
+/// Three layers, 64 wide, half as many keys and values as queries, 256 in between, 352 pieces.
+#[test]
+fn counts_the_multiply_adds_of_its_layers() {
+    let counted = |compute| model(Kernels::detect(), compute).int8_macs();
+    let layers = 3 * (3 * 64 * 64 + 3 * 64 * 256);
+    assert_eq!(counted(Compute::Int8), [layers, 64 * 352]);
+    assert_eq!(counted(Compute::Float32), [0, 0]);
+}

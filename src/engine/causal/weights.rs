@@ -136,6 +136,18 @@ impl CausalModel {
         &self.config
     }
 
+    /// Int8 multiply-adds of the layers for a token read or written, and of the output projection
+    /// for a token written.
+    #[must_use]
+    pub fn int8_macs(&self) -> [u64; 2] {
+        let layer = |l: &Layer| {
+            let all = [&l.q, &l.k, &l.v, &l.output, &l.gate, &l.up, &l.down];
+            all.iter().map(|w| w.int8_macs()).sum::<u64>()
+        };
+        let output = self.output.as_ref().unwrap_or(&self.embedding);
+        [self.layers.iter().map(layer).sum(), output.int8_macs()]
+    }
+
     /// A decoding session of its own caches and workspace over these weights.
     #[must_use]
     pub fn session(&self) -> CausalSession<'_> {

@@ -147,6 +147,24 @@ impl Model {
         })
     }
 
+    /// Int8 multiply-adds of the layers for a token read and for a token written.
+    #[must_use]
+    pub fn int8_macs(&self) -> [u64; 2] {
+        let all = |parts: &[&Dense]| parts.iter().map(|d| d.weights.int8_macs()).sum::<u64>();
+        let own = |layer: &Layer| {
+            let (a, f) = (&layer.attention, &layer.ffn);
+            all(&[&a.q, &a.k, &a.v, &a.out, &f.inner, &f.outer])
+                + f.gate.iter().map(|gate| all(&[gate])).sum::<u64>()
+        };
+        let cross = || self.decoder.layers.iter().flat_map(|layer| &layer.cross);
+        let encoder: u64 = self.encoder.layers.iter().map(own).sum();
+        let decoder: u64 = self.decoder.layers.iter().map(own).sum();
+        // Of attention to the source, keys and values are made once for a token read.
+        let memory: u64 = cross().map(|c| all(&[&c.k, &c.v])).sum();
+        let queries: u64 = cross().map(|c| all(&[&c.q, &c.out])).sum();
+        [encoder + memory, decoder + queries + self.head.int8_macs()]
+    }
+
     /// The shape.
     #[must_use]
     pub fn config(&self) -> &Config {

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use crate::kernel::{Kernels, PackedInt8, QuantizedRows};
+use crate::kernel::{Kernels, LANES, PEAK_PANELS};
 
 /// Most memory that this process ever held, in bytes.
 #[must_use]
@@ -25,41 +25,57 @@ pub fn cpu_name() -> Option<String> {
     Some(name.split_once(':')?.1.trim().to_owned())
 }
 
-/// Rows, columns and outputs of the product that the peak is measured with: weights of a quarter of
-/// a megabyte, in one block, stay in a core's second cache.
-const SHAPE: (usize, usize, usize) = (64, 512, 512);
-/// How long the peak is measured.
+/// How long a peak is measured.
 const MEASURE: Duration = Duration::from_millis(200);
 /// One try within that time; the best one counts, since other programs only ever slow it down.
 const TRY: Duration = Duration::from_millis(5);
+/// Columns of the products that the int8 peak is measured with: they stay in the first cache.
+const COLUMNS: usize = 4096;
+/// Words that memory's rate is measured with, of all threads together: 128 MiB, more than most
+/// processors' last cache holds.
+const WORDS: usize = 1 << 24;
 
-/// Int8 multiply-adds a second of the product kernel on data in the cache, of all threads of `pool`
-/// at once.
+/// Int8 multiply-adds a second of the kernels' dot product on registers
+/// ([`Kernels::register_dots`]), of all threads of `pool` at once.
 #[must_use]
 pub fn int8_peak(kernels: Kernels, pool: &rayon::ThreadPool) -> f64 {
-    let each = pool.broadcast(|_| int8_peak_of_one(kernels));
+    let weights: [u8; PEAK_PANELS * 4 * LANES] = std::array::from_fn(|i| (i * 7 % 251) as u8);
+    let x: Vec<i8> = (0..COLUMNS).map(|i| (i * 5 % 127) as i8).collect();
+    let macs = (PEAK_PANELS * LANES * COLUMNS) as f64;
+    let each = pool.broadcast(|_| {
+        macs * best_rate(|| {
+            black_box(kernels.register_dots(black_box(&weights), black_box(&x)));
+        })
+    });
     each.iter().sum()
 }
 
-fn int8_peak_of_one(kernels: Kernels) -> f64 {
-    let (rows, k, n) = SHAPE;
-    let values: Vec<i8> = (0..n * k).map(|i| (i * 7 % 251) as i8).collect();
-    let weights = PackedInt8::new(&values, &vec![0.01; n], n, k, k);
-    let x: Vec<f32> = (0..rows * k).map(|i| (i % 17) as f32 - 8.0).collect();
-    let mut quantized = QuantizedRows::default();
-    kernels.quantize(&x, k, k, &mut quantized);
-    let mut out = vec![0f32; rows * n];
+/// Bytes a second that all threads of `pool` read from memory together, each a part of its own.
+#[must_use]
+pub fn memory_rate(kernels: Kernels, pool: &rayon::ThreadPool) -> f64 {
+    let words: Vec<u64> = (0..WORDS as u64).collect();
+    let part = WORDS / pool.current_num_threads();
+    let each = pool.broadcast(|thread| {
+        let words = &words[thread.index() * part..][..part];
+        let once = best_rate(|| {
+            black_box(kernels.sum_words(black_box(words)));
+        });
+        once * size_of_val(words) as f64
+    });
+    each.iter().sum()
+}
+
+/// How often a second `f` can be called: the best of many short tries.
+fn best_rate(f: impl Fn()) -> f64 {
     let mut best = 0f64;
     let start = Instant::now();
     while start.elapsed() < MEASURE {
-        let (one, mut products) = (Instant::now(), 0_u32);
-        while one.elapsed() < TRY {
-            kernels.matmul_int8(&quantized, &weights, &[], &mut out);
-            black_box(&mut out);
-            products += 1;
+        let (one, mut calls) = (Instant::now(), 0_u32);
+        while calls == 0 || one.elapsed() < TRY {
+            f();
+            calls += 1;
         }
-        let macs = f64::from(products) * (rows * k * n) as f64;
-        best = best.max(macs / one.elapsed().as_secs_f64());
+        best = best.max(f64::from(calls) / one.elapsed().as_secs_f64());
     }
     best
 }

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::Kernels;
 use crate::translate::{
-    ArticleError, PipelineOptions, TranslateError, Translator, Translators, decode_ids,
-    translate_articles, translate_lines,
+    ArticleError, MacsPerToken, PipelineOptions, TranslateError, Translator, Translators,
+    decode_ids, translate_articles, translate_lines,
 };
 use workload::Workload;
 
@@ -51,6 +51,13 @@ pub struct Line {
     pub articles_per_h: Option<f64>,
     /// Most memory that the process ever held, where the system tells.
     pub peak_rss_bytes: Option<u64>,
+    /// Int8 multiply-adds a second that the threads' registers allow, all together.
+    pub int8_peak: f64,
+    /// Share of that which the model's own multiply-adds reach ([`crate::translate::MacsPerToken`]
+    /// of all tokens read and written over `seconds`); none where its products are not int8.
+    pub int8_share: Option<f64>,
+    /// Bytes a second that the threads read from memory, all together.
+    pub memory_bytes_per_s: f64,
 }
 
 /// One setting with what else a reader of numbers asks.
@@ -62,11 +69,6 @@ pub struct Measured {
     pub cpu: Option<String>,
     /// Each repeat, in order.
     pub repeats_s: Vec<f64>,
-    /// Int8 multiply-adds a second of all threads together on data in their caches.
-    pub int8_peak: f64,
-    /// Share of that which the workload's matrix products reach; none where the model does not tell
-    /// its work.
-    pub int8_share: Option<f64>,
 }
 
 /// An opened model and how it is to be run.
@@ -93,6 +95,14 @@ struct Sizes {
     target_tokens: usize,
 }
 
+impl Sizes {
+    /// Multiply-adds of these tokens; every beam of a search writes as many as the best one.
+    fn macs(self, each: MacsPerToken, beam: usize) -> f64 {
+        let source = self.source_tokens as f64 * each.source as f64;
+        source + (self.target_tokens * beam) as f64 * each.target as f64
+    }
+}
+
 /// Measures one setting, `repeats` times at least once.
 ///
 /// # Errors
@@ -117,11 +127,8 @@ pub fn measure(
     let int8_peak = machine::int8_peak(setup.kernels, setup.pool);
     let model = model_of(setup.models, workload)?;
     let beam = setup.options.decode.beam.unwrap_or(1);
-    let int8_share = model.macs_per_token().map(|macs| {
-        let source = sizes.source_tokens as f64 * macs.source as f64;
-        let target = (sizes.target_tokens * beam) as f64 * macs.target as f64;
-        (source + target) / seconds / int8_peak
-    });
+    let macs = model.macs_per_token().map(|macs| sizes.macs(macs, beam));
+    let int8_share = macs.map(|macs| round(macs / seconds / int8_peak));
     let line = Line {
         model: model.info().name(),
         threads: setup.pool.current_num_threads(),
@@ -140,13 +147,14 @@ pub fn measure(
             .articles()
             .map(|n| round(n as f64 / seconds * 3600.0)),
         peak_rss_bytes,
+        int8_peak: int8_peak.round(),
+        int8_share,
+        memory_bytes_per_s: machine::memory_rate(setup.kernels, setup.pool).round(),
     };
     Ok(Measured {
         line,
         cpu: machine::cpu_name(),
         repeats_s: repeats_s.into_iter().map(round).collect(),
-        int8_peak,
-        int8_share,
     })
 }
 
@@ -235,6 +243,20 @@ mod tests {
         assert_eq!(median(&[3.0, 1.0, 90.0]), 3.0);
         assert_eq!(median(&[4.0, 1.0, 2.0, 90.0]), 3.0);
         assert_eq!(median(&[]), 0.0);
+    }
+
+    #[test]
+    fn counts_a_beam_for_every_token_written() {
+        let each = MacsPerToken {
+            source: 10,
+            target: 1000,
+        };
+        let sizes = Sizes {
+            source_tokens: 7,
+            target_tokens: 5,
+        };
+        assert_eq!(sizes.macs(each, 1), 5070.0);
+        assert_eq!(sizes.macs(each, 4), 20_070.0);
     }
 
     #[test]

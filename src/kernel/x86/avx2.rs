@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 
 use super::super::affine::Epilogue;
 use super::super::pack::{PackedInt8, QuantizedRows};
-use super::LANES;
+use super::{LANES, PEAK_PANELS};
 
 /// See [`super::super::Kernels::matmul_int8`]; called only where AVX2 was detected.
 pub(in super::super) fn matmul_int8(
@@ -185,4 +185,44 @@ unsafe fn dots<const R: usize>(
             _mm256_permute4x64_epi64(pairs, 0b11_01_10_00)
         })
     })
+}
+
+/// See [`super::super::Kernels::register_dots`]; called only where AVX2 was detected.
+pub(in super::super) fn register_dots(
+    weights: &[u8; PEAK_PANELS * 4 * LANES],
+    x: &[i8],
+) -> [[i32; LANES]; PEAK_PANELS] {
+    let mut out = [[0; LANES]; PEAK_PANELS];
+    for (out, panel) in out.iter_mut().zip(weights.chunks_exact(4 * LANES)) {
+        // SAFETY: AVX2 was detected; a panel has 4 * LANES bytes.
+        unsafe { panel_in_registers(panel, x, out) }
+    }
+    out
+}
+
+/// One panel at a time: its weights, widened to 16 bits, and its sums are half of all registers.
+///
+/// # Safety
+/// AVX2; `panel` has `4 * LANES` bytes.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn panel_in_registers(panel: &[u8], x: &[i8], out: &mut [i32; LANES]) {
+    // SAFETY: the caller's length; a chunk of `x` is one integer, `out` has room for both halves.
+    unsafe {
+        let wide: [__m256i; 4] = std::array::from_fn(|i| {
+            _mm256_cvtepu8_epi16(_mm_loadu_si128(panel.as_ptr().add(16 * i).cast()))
+        });
+        let mut sums = [_mm256_setzero_si256(); 4];
+        for four in x.chunks_exact(4) {
+            let four = four.as_ptr().cast::<i32>().read_unaligned();
+            let four = _mm256_broadcastq_epi64(_mm_cvtepi8_epi16(_mm_cvtsi32_si128(four)));
+            for (sum, w) in sums.iter_mut().zip(wide) {
+                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(w, four));
+            }
+        }
+        for half in 0..2 {
+            let pairs = _mm256_hadd_epi32(sums[2 * half], sums[2 * half + 1]);
+            let dots = _mm256_permute4x64_epi64(pairs, 0b11_01_10_00);
+            _mm256_storeu_si256(out.as_mut_ptr().add(8 * half).cast(), dots);
+        }
+    }
 }

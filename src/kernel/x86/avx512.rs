@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 
 use super::super::affine::Epilogue;
 use super::super::pack::{PackedInt8, QuantizedRows};
-use super::LANES;
+use super::{LANES, PEAK_PANELS};
 
 /// Calls `tile` for all rows of all panels: two panels at a time, `ROWS`, `ROWS / 2`, .. 1 rows.
 ///
@@ -286,5 +286,40 @@ unsafe fn row_dots<const R: usize, const P: usize>(
             std::array::from_fn(|r| [_mm512_set1_epi32(-*x.offsets.get_unchecked(row + r)); P]);
         add_dots::<R, P>(&mut weights, &mut q, x.k, w.k / 4, &mut dots, &mut ahead);
         dots
+    }
+}
+
+/// See [`super::super::Kernels::register_dots`]; called only where AVX-512 VNNI was detected.
+pub(in super::super) fn register_dots(
+    weights: &[u8; PEAK_PANELS * 4 * LANES],
+    x: &[i8],
+) -> [[i32; LANES]; PEAK_PANELS] {
+    // SAFETY: the features were detected.
+    unsafe { dots_in_registers(weights, x) }
+}
+
+/// # Safety
+/// AVX-512 VNNI.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn dots_in_registers(
+    weights: &[u8; PEAK_PANELS * 4 * LANES],
+    x: &[i8],
+) -> [[i32; LANES]; PEAK_PANELS] {
+    // SAFETY: a panel is one register, as are its sums; a chunk of `x` is one integer.
+    unsafe {
+        let panels: [__m512i; PEAK_PANELS] =
+            std::array::from_fn(|p| _mm512_loadu_si512(weights.as_ptr().add(p * 4 * LANES).cast()));
+        let mut dots = [_mm512_setzero_si512(); PEAK_PANELS];
+        for four in x.chunks_exact(4) {
+            let four = _mm512_set1_epi32(four.as_ptr().cast::<i32>().read_unaligned());
+            for (dot, panel) in dots.iter_mut().zip(panels) {
+                *dot = _mm512_dpbusd_epi32(*dot, panel, four);
+            }
+        }
+        dots.map(|dot| {
+            let mut lanes = [0; LANES];
+            _mm512_storeu_si512(lanes.as_mut_ptr().cast(), dot);
+            lanes
+        })
     }
 }

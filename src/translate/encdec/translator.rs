@@ -195,17 +195,7 @@ impl Translator for HubTranslator {
     }
 
     fn macs_per_token(&self) -> Option<MacsPerToken> {
-        let c = self.model.model.config();
-        let attention = |heads: usize| 4 * c.d_model * heads * c.head_dim;
-        let ffn = |width: usize| (2 + usize::from(c.gated)) * c.d_model * width;
-        let encoder = c.encoder.layers * (attention(c.encoder.heads) + ffn(c.encoder.ffn));
-        // Of attention to the source, keys and values are made once for a token of the source.
-        let cross = c.decoder.layers * attention(c.decoder.heads) / 2;
-        let own = c.decoder.layers * (attention(c.decoder.heads) + ffn(c.decoder.ffn));
-        let output = c.d_model * c.target_vocab;
-        Some(MacsPerToken {
-            source: (encoder + cross) as u64,
-            target: (own + cross + output) as u64,
-        })
+        let [source, target] = self.model.model.int8_macs();
+        MacsPerToken::some(source, target)
     }
 }
