@@ -38,7 +38,7 @@ fn int8_case(rows: usize, n: usize, blocks: usize, block: usize, seed: u64, extr
         })
         .collect();
     let scales = noise(n * blocks, seed + 2);
-    let bias = if seed % 2 == 0 {
+    let bias = if seed.is_multiple_of(2) {
         Vec::new()
     } else {
         noise(n, seed + 3)
