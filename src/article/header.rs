@@ -6,8 +6,6 @@
 
 mod names;
 
-use std::borrow::Cow;
-
 use super::{Article, Block, BlockKind};
 use crate::text::Lang;
 
@@ -139,8 +137,8 @@ fn bracketed(head: &str) -> Option<Header<'_>> {
         return None;
     }
     let city = place.split([',', '،', '/']).next().unwrap_or(place).trim();
-    let known_city = names::city(city).is_some();
-    let known_agency = names::agency(agency).is_some();
+    let known_city = names::is_city(city);
+    let known_agency = names::is_agency(agency);
     if !(known_city || known_agency && looks_like_a_place(city)) || !is_name(place, 7) {
         return None;
     }
@@ -162,7 +160,7 @@ fn named(head: &str) -> Option<Header<'_>> {
     let (first, mark) = piece(head)?;
     let spaced =
         |end: usize| head[end..].is_empty() || head[end..].starts_with(char::is_whitespace);
-    let known = names::agency(first).is_some() && (mark == '/' || !is_ambiguous(first));
+    let known = names::is_agency(first) && (mark == '/' || !is_ambiguous(first));
     if known || (mark == '/' && names_an_agency(first)) {
         let end = first.len() + head[first.len()..].find(mark)? + mark.len_utf8();
         if !spaced(end) {
@@ -171,7 +169,7 @@ fn named(head: &str) -> Option<Header<'_>> {
         // A city may follow: `شفق نيوز/ بغداد/`
         let rest = head[end..].trim_start();
         let length = match piece(rest) {
-            Some((city, m)) if names::city(city).is_some() => {
+            Some((city, m)) if names::is_city(city) => {
                 let from = head.len() - rest.len() + city.len();
                 from + head[from..].find(m)? + m.len_utf8()
             }
@@ -185,11 +183,15 @@ fn named(head: &str) -> Option<Header<'_>> {
         });
     }
     // A city first: `بغداد/ شفق نيوز/`, `BAGHDAD - INA -`
-    names::city(first)?;
+    if !names::is_city(first) {
+        return None;
+    }
     let from = first.len() + head[first.len()..].find(mark)? + mark.len_utf8();
     let rest = head[from..].trim_start();
     let (agency, mark) = piece(rest)?;
-    names::agency(agency)?;
+    if !names::is_agency(agency) {
+        return None;
+    }
     let at = head.len() - rest.len() + agency.len();
     let length = at + head[at..].find(mark)? + mark.len_utf8();
     spaced(length).then_some(Header {
@@ -299,20 +301,16 @@ pub fn translate_header(text: &str, to: Lang) -> String {
     out
 }
 
-/// The form under which names are compared: lower case, one form of alif, without marks.
-fn folded(text: &str) -> Cow<'_, str> {
-    Cow::Owned(
-        text.chars()
-            .filter(|c| !matches!(c, '\u{064B}'..='\u{0652}' | '\u{0640}'))
-            .map(|c| match c {
-                'أ' | 'إ' | 'آ' => 'ا',
-                'ى' => 'ي',
-                '’' => '\'',
-                c => c,
-            })
-            .flat_map(char::to_lowercase)
-            .collect(),
-    )
+/// A character as names are compared: lower case, one form of alif, no marks.
+fn folded(c: char) -> impl Iterator<Item = char> {
+    let c = match c {
+        '\u{064B}'..='\u{0652}' | '\u{0640}' => None,
+        'أ' | 'إ' | 'آ' => Some('ا'),
+        'ى' => Some('ي'),
+        '’' => Some('\''),
+        c => Some(c),
+    };
+    c.into_iter().flat_map(char::to_lowercase)
 }
 
 #[cfg(test)]

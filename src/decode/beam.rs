@@ -25,20 +25,18 @@ struct Search {
     done: bool,
 }
 
-/// Decodes one prompt; the best `nbest` hypotheses, best first.
+/// Decodes each prompt; for each the best `nbest` hypotheses, best first, in the order of the prompts.
 pub fn beam<S: Stepper>(
     stepper: &mut S,
-    prompt: &Prompt,
+    prompts: &[Prompt],
     options: &DecodeOptions,
     eos: u32,
-) -> Vec<Decoded> {
+) -> Vec<Vec<Decoded>> {
     let mut logits = Vec::new();
-    let slots = super::open_all(stepper, std::slice::from_ref(prompt), &mut logits);
-    let starts = [(slots[0], prompt.max_new_tokens)];
-    let rules = Rules::new(eos).with(options);
-    beam_from(stepper, &starts, logits, &rules)
-        .pop()
-        .unwrap_or_default()
+    let slots = super::open_all(stepper, prompts, &mut logits);
+    let limits = prompts.iter().map(|prompt| prompt.max_new_tokens);
+    let starts: Vec<(Slot, usize)> = slots.into_iter().zip(limits).collect();
+    beam_from(stepper, &starts, logits, &Rules::new(eos).with(options))
 }
 
 /// Goes on from sequences that `stepper` has read, each with its limit of ids; `logits` are those

@@ -154,10 +154,14 @@ mod tests {
             nbest: Some(2),
             ..DecodeOptions::default()
         };
-        let out = beam(&mut toy, &prompt(&[2], 12), &options, 0);
-        assert_eq!(out[0].ids, [3, 4, 5, 0]);
-        assert_eq!(out.len(), 2);
-        assert!(out[0].score >= out[1].score);
+        let prompts = [prompt(&[2], 12), prompt(&[1, 4], 12)];
+        let out = beam(&mut toy, &prompts, &options, 0);
+        assert_eq!(out[0][0].ids, [3, 4, 5, 0]);
+        assert_eq!(out[1][0].ids, [5, 0]);
+        for best in &out {
+            assert_eq!(best.len(), 2);
+            assert!(best[0].score >= best[1].score);
+        }
         assert!(toy.0.iter().all(Option::is_none));
     }
 }

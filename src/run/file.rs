@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::meter::Meter;
 use super::record::Head;
 use super::rewrite::{self, Known};
 use super::shard::Shard;
-use super::window::Pump;
+use super::window::{Finished, Pump, Stop};
 use crate::disk::lock::Lock;
 
 /// One job whose output is a file.
@@ -32,6 +32,22 @@ pub(super) struct FileRun {
 /// How often the journal is synced and the manifest written.
 const SYNC: Duration = Duration::from_secs(3);
 
+/// What the output has already.
+struct Present {
+    journal: Journal,
+    counts: Tally,
+    known: Known,
+    records: u64,
+    /// Index of the last record.
+    last: Option<u64>,
+}
+
+/// New records for old places, until the output is rewritten.
+struct Side {
+    journal: Journal,
+    path: PathBuf,
+}
+
 impl FileRun {
     pub(super) fn run(
         self,
@@ -40,41 +56,17 @@ impl FileRun {
         progress: &mut dyn FnMut(&Snapshot),
     ) -> Result<Outcome, RunError> {
         let path = self.path.as_path();
-        let error = output_error(path);
-        let side_path = beside(path, ".redo");
         let (mut manifest, mode) = self.start(fingerprint)?;
+        let side_path = beside(path, ".redo");
         if mode != Mode::RetryFailed {
             rewrite::remove(&side_path).map_err(output_error(&side_path))?;
         }
-        // What is there already.
-        let mut counts = Tally::default();
-        let mut known = Known::new(mode);
-        let mut last = None;
-        let mut records = 0;
-        let expected = |record: u64| match self.shard {
-            Some(shard) => record * shard.count + shard.index,
-            None => record,
-        };
-        let mut journal = Journal::open(path, |head, line| {
-            let fits = head.index == expected(records);
-            if fits {
-                counts.add(head);
-                known.add(head, line);
-                last = Some(head.index);
-                records += 1;
-            }
-            fits
-        })
-        .map_err(&error)?;
-        if manifest.complete
-            && mode == Mode::Continue
-            && manifest
-                .articles
-                .map(|n| self.shard.map_or(n, |s| s.share(n)))
-                == Some(records)
-        {
+        let present = self.read(mode)?;
+        let whole = manifest.articles.filter(|_| manifest.complete);
+        let share = whole.map(|n| self.shard.map_or(n, |s| s.share(n)));
+        if mode == Mode::Continue && share == Some(present.records) {
             return Ok(Outcome {
-                counts,
+                counts: present.counts,
                 written: 0,
                 stopped: None,
             });
@@ -83,84 +75,82 @@ impl FileRun {
         let mut side = None;
         if matches!(mode, Mode::RetryFailed | Mode::Update) {
             let keep = |head: &Head, _: &[u8]| redone.insert(head.index);
-            side = Some(Journal::open(&side_path, keep).map_err(output_error(&side_path))?);
+            let journal = Journal::open(&side_path, keep).map_err(output_error(&side_path))?;
+            let path = side_path;
+            side = Some(Side { journal, path });
         }
         manifest.complete = false;
-        manifest.counts = counts.clone();
-        if let Some(kernels) = self.kernels.filter(|k| !manifest.kernels.contains(k)) {
-            manifest.kernels.push(kernels);
-        }
-        manifest.write(path).map_err(&error)?;
+        manifest.counts = present.counts.clone();
+        let kernels = self.kernels.iter();
+        let new = kernels.filter(|k| !manifest.kernels.contains(k)).cloned();
+        manifest.kernels.extend(new.collect::<Vec<_>>());
+        manifest.write(path).map_err(output_error(path))?;
 
         let size = manifest.fingerprint.inputs.iter().map(|i| i.bytes).sum();
-        let mut meter = Meter::new(progress, counts, size);
+        let meter = Meter::new(progress, present.counts, size);
         let items = self.input.items(Arc::clone(&meter.bytes_read));
-        let (mut seen, mut own, mut fresh) = (0, 0, records);
-        let articles = Arc::new(AtomicU64::new(0));
-        let total = Arc::clone(&articles);
-        let select = |item: &mut Item| {
-            seen += 1;
-            total.store(seen, Ordering::Relaxed);
-            if self.shard.is_some_and(|shard| !shard.has(item.index)) {
-                return Ok(false);
-            }
-            own += 1;
-            if mode == Mode::Update {
-                return Ok(known.update(item, &mut fresh));
-            }
-            if own > records {
-                return Ok(true);
-            }
-            let changed = || RunError::InputChanged {
-                path: path.to_path_buf(),
-                line: own,
-                index: item.index,
-            };
-            let failed = known.check(own - 1, &item.id).ok_or_else(changed)?;
-            Ok(mode == Mode::RetryFailed && failed && !redone.contains(&item.index))
+        let seen = Arc::new(AtomicU64::new(0));
+        let mut choice = Choice {
+            path,
+            mode,
+            shard: self.shard,
+            known: present.known,
+            records: present.records,
+            redone,
+            seen: Arc::clone(&seen),
+            own: 0,
+            fresh: present.records,
         };
-        let mut since_sync = Stopwatch::start();
-        let spent = manifest.seconds;
-        let stopped = pump.run(items, select, |finished| {
-            let mut lines = Vec::new();
-            for one in &finished {
-                match side.as_mut().filter(|_| Some(one.head.index) <= last) {
-                    Some(side) => side.append(&one.line).map_err(output_error(&side_path))?,
-                    None => lines.extend_from_slice(&one.line),
-                }
+        let mut writer = Writer {
+            path,
+            journal: present.journal,
+            side,
+            last: present.last,
+            spent: manifest.seconds,
+            manifest,
+            meter,
+            since_sync: Stopwatch::start(),
+        };
+        let stopped = pump.run(
+            items,
+            move |item| choice.wants(item),
+            |finished| writer.write(&finished),
+        );
+        writer.close(mode, &seen, stopped)
+    }
+
+    /// Reads the records of the output and cuts off what is none.
+    fn read(&self, mode: Mode) -> Result<Present, RunError> {
+        let mut counts = Tally::default();
+        let mut known = Known::new(mode);
+        let (mut records, mut last) = (0, None);
+        let journal = Journal::open(&self.path, |head, line| {
+            let fits = head.index == self.index_of(records);
+            if fits {
+                counts.add(head);
+                known.add(head, line);
+                last = Some(head.index);
+                records += 1;
             }
-            journal.append(&lines).map_err(&error)?;
-            meter.count(&finished);
-            if since_sync.elapsed() >= SYNC {
-                since_sync = Stopwatch::start();
-                journal.sync().map_err(&error)?;
-                manifest.counts = meter.counts.clone();
-                manifest.seconds = spent + meter.watch.elapsed().as_secs_f64();
-                manifest.write(path).map_err(&error)?;
-            }
-            Ok(())
-        });
-        journal.sync().map_err(&error)?;
-        drop(journal);
-        if let Some(mut side) = side {
-            side.sync().map_err(output_error(&side_path))?;
-            drop(side);
-            meter.counts = rewrite::publish(path, &side_path)?;
+            fits
+        })
+        .map_err(output_error(&self.path))?;
+        known.sort();
+        Ok(Present {
+            journal,
+            counts,
+            known,
+            records,
+            last,
+        })
+    }
+
+    /// Index in the whole input of the article whose record stands at this position.
+    fn index_of(&self, record: u64) -> u64 {
+        match self.shard {
+            Some(shard) => record * shard.count + shard.index,
+            None => record,
         }
-        manifest.seconds = spent + meter.watch.elapsed().as_secs_f64();
-        manifest.counts = meter.counts.clone();
-        if matches!(stopped, Ok(None)) {
-            // An updated file holds what it has seen, not what the folder has now.
-            let all = if mode == Mode::Update {
-                manifest.counts.records()
-            } else {
-                articles.load(Ordering::Relaxed)
-            };
-            manifest.articles = Some(all);
-            manifest.complete = true;
-        }
-        manifest.write(path).map_err(&error)?;
-        Ok(meter.outcome(stopped?))
     }
 
     /// The manifest to go on with, and how.
@@ -221,5 +211,120 @@ impl FileRun {
             }),
             None => Ok((manifest, mode)),
         }
+    }
+}
+
+/// Which articles of the input are to be worked on.
+struct Choice<'a> {
+    path: &'a Path,
+    mode: Mode,
+    shard: Option<Shard>,
+    known: Known,
+    /// Records that are there, of the first articles.
+    records: u64,
+    /// Indices of failed articles that a call before this one has done again.
+    redone: BTreeSet<u64>,
+    /// Articles seen, of all shards.
+    seen: Arc<AtomicU64>,
+    /// Articles seen, of this shard.
+    own: u64,
+    /// Index of the next article that an update appends.
+    fresh: u64,
+}
+
+impl Choice<'_> {
+    fn wants(&mut self, item: &mut Item) -> Result<bool, RunError> {
+        self.seen.fetch_add(1, Ordering::Relaxed);
+        if self.shard.is_some_and(|shard| !shard.has(item.index)) {
+            return Ok(false);
+        }
+        self.own += 1;
+        if self.mode == Mode::Update {
+            return Ok(self.known.update(item, &mut self.fresh));
+        }
+        if self.own > self.records {
+            return Ok(true);
+        }
+        let Some(failed) = self.known.check(self.own - 1, &item.id) else {
+            return Err(RunError::InputChanged {
+                path: self.path.to_path_buf(),
+                line: self.own,
+                index: item.index,
+            });
+        };
+        Ok(self.mode == Mode::RetryFailed && failed && !self.redone.contains(&item.index))
+    }
+}
+
+/// Writes records and, every few seconds, the manifest.
+struct Writer<'a> {
+    path: &'a Path,
+    journal: Journal,
+    side: Option<Side>,
+    /// Index up to which records belong into the side file.
+    last: Option<u64>,
+    manifest: Manifest,
+    meter: Meter<'a>,
+    since_sync: Stopwatch,
+    /// Seconds of the calls before this one.
+    spent: f64,
+}
+
+impl Writer<'_> {
+    fn write(&mut self, finished: &[Finished]) -> Result<(), RunError> {
+        let error = output_error(self.path);
+        let mut lines = Vec::new();
+        for one in finished {
+            match &mut self.side {
+                Some(side) if Some(one.head.index) <= self.last => {
+                    side.journal
+                        .append(&one.line)
+                        .map_err(output_error(&side.path))?
+                }
+                _ => lines.extend_from_slice(&one.line),
+            }
+        }
+        self.journal.append(&lines).map_err(&error)?;
+        self.meter.count(finished);
+        if self.since_sync.elapsed() >= SYNC {
+            self.since_sync = Stopwatch::start();
+            self.journal.sync().map_err(&error)?;
+            self.write_manifest()?;
+        }
+        Ok(())
+    }
+
+    fn write_manifest(&mut self) -> Result<(), RunError> {
+        self.manifest.counts = self.meter.counts.clone();
+        self.manifest.seconds = self.spent + self.meter.watch.elapsed().as_secs_f64();
+        self.manifest
+            .write(self.path)
+            .map_err(output_error(self.path))
+    }
+
+    /// Makes all durable, also where the run stopped; `seen` are the articles of the input.
+    fn close(
+        mut self,
+        mode: Mode,
+        seen: &AtomicU64,
+        stopped: Result<Option<Stop>, RunError>,
+    ) -> Result<Outcome, RunError> {
+        self.journal.sync().map_err(output_error(self.path))?;
+        if let Some(mut side) = self.side.take() {
+            side.journal.sync().map_err(output_error(&side.path))?;
+            self.meter.counts = rewrite::publish(self.path, &side.path)?;
+        }
+        if matches!(stopped, Ok(None)) {
+            // An updated file holds what it has seen, not what the folder has now.
+            let all = if mode == Mode::Update {
+                self.meter.counts.records()
+            } else {
+                seen.load(Ordering::Relaxed)
+            };
+            self.manifest.articles = Some(all);
+            self.manifest.complete = true;
+        }
+        self.write_manifest()?;
+        Ok(self.meter.outcome(stopped?))
     }
 }

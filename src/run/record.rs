@@ -251,6 +251,9 @@ pub struct Head {
     pub id: String,
     /// Index in the whole input.
     pub index: u64,
+    /// Where the article came from.
+    #[serde(default)]
+    pub source: Option<Source>,
     /// Flags of the record.
     #[serde(default)]
     pub flags: Vec<String>,

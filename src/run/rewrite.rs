@@ -3,7 +3,7 @@
 //! New results for old places go to a side file `OUT.jsonl.redo`, which is a journal too; at the
 //! end the output is rewritten in order through a temporary file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
@@ -11,21 +11,32 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::RunError;
-use super::ids::digest;
+use super::ids::{digest, key};
 use super::input::Item;
 use super::job::{Mode, output_error};
 use super::journal::scan;
 use super::manifest::Tally;
-use super::record::Head;
+use super::record::{Head, Source};
 use crate::disk::atomic::AtomicFile;
 
-/// What is known of the records of an output, a few bytes each.
+/// What is known of the records of an output: 8 bytes each, 32 for an update.
 pub(crate) struct Known {
     mode: Mode,
-    /// Hash of the id, and whether it failed; by position.
-    records: Vec<(u64, bool)>,
-    /// For updates: index and hash of the text (`None`: it failed), by hash of the id.
-    by_id: BTreeMap<u64, (u64, Option<u64>)>,
+    /// By position: a hash of the id, whose last bit says instead whether the record failed.
+    records: Vec<u64>,
+    /// For updates; by id once all are there.
+    past: Vec<Past>,
+    /// Duplicates that have their record, by file, line and id.
+    duplicates: BTreeSet<u128>,
+}
+
+/// A record that an update may keep.
+struct Past {
+    /// As [`key`]: a shorter hash could take one article for another.
+    id: u128,
+    index: u64,
+    /// Hash of the text, 0 where the record failed.
+    text: u64,
 }
 
 #[derive(Deserialize)]
@@ -38,61 +49,60 @@ impl Known {
         Self {
             mode,
             records: Vec::new(),
-            by_id: BTreeMap::new(),
+            past: Vec::new(),
+            duplicates: BTreeSet::new(),
         }
     }
 
     pub(crate) fn add(&mut self, head: &Head, line: &[u8]) {
-        let id = short(head.id.as_bytes());
         if self.mode != Mode::Update {
-            self.records.push((id, head.error.is_some()));
+            self.records
+                .push(mark(&head.id, u64::from(head.error.is_some())));
             return;
         }
         // The second of a repeated id stays an error; the first is what the id means.
-        if head
-            .error
-            .as_ref()
-            .is_some_and(|e| e.kind == "duplicate_id")
+        if let (Some(error), Some(source)) = (&head.error, &head.source)
+            && error.kind == "duplicate_id"
         {
+            self.duplicates.insert(place(source, &head.id));
             return;
         }
-        let text = serde_json::from_slice::<Text>(line)
-            .ok()
-            .map(|t| short(t.text.as_bytes()));
-        self.by_id
-            .insert(id, (head.index, text.filter(|_| head.error.is_none())));
+        let text = match &head.error {
+            None => serde_json::from_slice::<Text>(line).map_or(0, |t| of_text(&t.text)),
+            Some(_) => 0,
+        };
+        self.past.push(Past {
+            id: key(&head.id),
+            index: head.index,
+            text,
+        });
+    }
+
+    /// To be called when all records are there.
+    pub(crate) fn sort(&mut self) {
+        self.past.sort_unstable_by_key(|past| past.id);
     }
 
     /// Whether the record at a position failed; `None` when it is not of this id.
     pub(crate) fn check(&self, position: u64, id: &str) -> Option<bool> {
-        let (hash, failed) = self.records.get(usize::try_from(position).ok()?)?;
-        (*hash == short(id.as_bytes())).then_some(*failed)
+        let record = *self.records.get(usize::try_from(position).ok()?)?;
+        (mark(id, record & 1) == record).then_some(record & 1 == 1)
     }
 
     /// Whether an update must work on an item, whose index becomes its place in the output.
     pub(crate) fn update(&mut self, item: &mut Item, fresh: &mut u64) -> bool {
-        let id = short(item.id.as_bytes());
-        let duplicate = matches!(&item.content, Err(e) if e.kind == "duplicate_id");
-        if duplicate {
-            // Known as (its file and line) when its record is there.
-            let key = short(
-                format!(
-                    "\0{}\0{:?}\0{}",
-                    item.source.path, item.source.line, item.id
-                )
-                .as_bytes(),
-            );
-            if self.by_id.insert(key, (0, None)).is_some() {
+        if matches!(&item.content, Err(e) if e.kind == "duplicate_id") {
+            if !self.duplicates.insert(place(&item.source, &item.id)) {
                 return false;
             }
-        } else if let Some((index, text)) = self.by_id.get(&id) {
-            let now = item
-                .content
-                .as_ref()
-                .ok()
-                .map(|a| short(a.text().as_bytes()));
-            item.index = *index;
-            return text.is_none() || *text != now;
+        } else if let Ok(at) = self
+            .past
+            .binary_search_by_key(&key(&item.id), |past| past.id)
+        {
+            let past = &self.past[at];
+            let now = item.content.as_ref().map_or(0, |a| of_text(&a.text()));
+            item.index = past.index;
+            return past.text == 0 || past.text != now;
         }
         item.index = *fresh;
         *fresh += 1;
@@ -104,6 +114,18 @@ fn short(bytes: &[u8]) -> u64 {
     let mut short = [0; 8];
     short.copy_from_slice(&digest(bytes)[..8]);
     u64::from_le_bytes(short)
+}
+
+fn mark(id: &str, failed: u64) -> u64 {
+    short(id.as_bytes()) & !1 | failed
+}
+
+fn of_text(text: &str) -> u64 {
+    short(text.as_bytes()).max(1)
+}
+
+fn place(source: &Source, id: &str) -> u128 {
+    key(&format!("\0{}\0{:?}\0{id}", source.path, source.line))
 }
 
 /// Removes a side file, if there is one.

@@ -4,7 +4,8 @@
 //! reader thread -> window builder -> lanes (process) -> caller (writes in input order)
 //! ```
 //! Memory holds at most a few windows, whatever the input's size. A window is as many articles as
-//! take a second or two, so that a crash costs little; two lanes work at a time, so that threads
+//! take three seconds, so that a crash costs little, or as fill full batches for a hundred threads,
+//! so that a model that answers at once does not fill the memory; two lanes work at a time, so that threads
 //! which one window leaves idle at its end serve the next. Results do not depend on how articles
 //! fall into windows, so sizes may follow the clock.
 
@@ -58,13 +59,13 @@ pub(crate) struct Pump<'a> {
 }
 
 /// Time that one window should take.
-const WINDOW: Duration = Duration::from_millis(1500);
+const WINDOW: Duration = Duration::from_secs(3);
 /// Bytes of a window, at first, at least and at most.
 const FIRST_BYTES: usize = 16 << 10;
 const LEAST_BYTES: usize = 1 << 10;
-const MOST_BYTES: usize = 4 << 20;
+const MOST_BYTES: usize = 1 << 20;
 /// Articles of a window at most.
-const MOST_ARTICLES: usize = 4096;
+const MOST_ARTICLES: usize = 1024;
 /// A pipe that gives nothing for so long does not hold up the articles at hand.
 const IDLE: Duration = Duration::from_millis(50);
 

@@ -33,6 +33,18 @@ impl<'a> Desk<'a> {
             pool,
         }
     }
+
+    /// Source tokens of a text, at least one.
+    pub(super) fn tokens(self, direction: Direction, text: &str) -> usize {
+        let model = self.models.get(direction);
+        model.map_or(0, |m| m.source_tokens(text, direction)).max(1)
+    }
+
+    /// Whether so many source tokens are within the model's limit.
+    pub(super) fn fits(self, direction: Direction, tokens: usize) -> bool {
+        let model = self.models.get(direction);
+        model.is_none_or(|m| tokens <= m.max_source_tokens())
+    }
 }
 
 /// What a model made of one text.
@@ -80,24 +92,28 @@ impl From<TranslateError> for Failure {
 /// One text with its direction.
 pub(super) type Request = (Direction, String);
 
-/// The answers to `requests`, in their order.
+/// The answers to `requests`, which have so many source tokens each, in their order.
 pub(super) fn ask(
     desk: Desk<'_>,
     requests: &[Request],
+    tokens: &[usize],
     decode: &DecodeOptions,
 ) -> Vec<Result<Answer, Failure>> {
     let mut places: BTreeMap<&Request, usize> = BTreeMap::new();
     let mut unique: Vec<&Request> = Vec::new();
+    let mut lengths: Vec<usize> = Vec::new();
     let place: Vec<usize> = requests
         .iter()
-        .map(|request| {
+        .zip(tokens)
+        .map(|(request, tokens)| {
             *places.entry(request).or_insert_with(|| {
                 unique.push(request);
+                lengths.push(*tokens);
                 unique.len() - 1
             })
         })
         .collect();
-    let answers: Vec<Result<Answer, Failure>> = ask_unique(desk, &unique, decode)
+    let answers: Vec<Result<Answer, Failure>> = ask_unique(desk, &unique, &lengths, decode)
         .into_iter()
         .zip(&unique)
         .map(|(line, request)| answer(line?).ok_or_else(|| silent(desk.models, request.0)))
@@ -119,7 +135,9 @@ pub fn translate_lines(
     let desk = Desk::new(models, options, pool);
     let requests: Vec<Request> = lines.iter().map(|l| (direction, (*l).to_owned())).collect();
     let places: Vec<&Request> = requests.iter().collect();
-    let results = ask_unique(desk, &places, &options.decode);
+    let tokens = |line: &&str| desk.tokens(direction, line);
+    let lengths: Vec<usize> = pool.install(|| lines.par_iter().map(tokens).collect());
+    let results = ask_unique(desk, &places, &lengths, &options.decode);
     results.into_iter().map(|r| r.map_err(Into::into)).collect()
 }
 
@@ -159,22 +177,12 @@ pub fn decode_ids(
 fn ask_unique(
     desk: Desk<'_>,
     requests: &[&Request],
+    lengths: &[usize],
     decode: &DecodeOptions,
 ) -> Vec<Result<LineResult, Failure>> {
-    let lengths: Vec<usize> = desk.pool.install(|| {
-        requests
-            .par_iter()
-            .map(|(direction, text)| {
-                desk.models
-                    .get(*direction)
-                    .map_or(0, |m| m.source_tokens(text, *direction))
-                    .max(1)
-            })
-            .collect()
-    });
     let batches = group(
         requests,
-        &lengths,
+        lengths,
         desk.batch_tokens,
         desk.pool.current_num_threads(),
     );

@@ -161,10 +161,7 @@ impl CausalTranslator {
     fn decode(&self, prompts: &[Prompt], options: &DecodeOptions) -> Vec<Vec<Decoded>> {
         let mut session = self.model.session();
         if options.beam.is_some_and(|beam| beam > 1) {
-            prompts
-                .iter()
-                .map(|p| decode::beam(&mut session, p, options, EOS))
-                .collect()
+            decode::beam(&mut session, prompts, options, EOS)
         } else {
             decode::greedy(&mut session, prompts, options, EOS)
                 .into_iter()

@@ -1,4 +1,4 @@
-//! Numbers of a text, read alike in English and Arabic.
+//! Numbers of a text, read alike in English, Arabic and Portuguese.
 //!
 //! Numbers in digits are what a translation must keep. Numbers in words (`five`, `خمسة ملايين`,
 //! `July`, `التسعينيات`) are asked of nobody, but they excuse digits on the other side. Every

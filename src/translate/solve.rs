@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use super::batch::{Answer, Desk, Failure, Request, ask};
 use super::checks::{check, severity};
 use super::pipeline::Flag;
@@ -28,7 +30,7 @@ pub(super) struct Outcome {
 /// A part of what is asked for one segment.
 enum Piece {
     Keep(String),
-    Ask(String),
+    Ask { text: String, tokens: usize },
 }
 
 /// One way to ask for a segment.
@@ -47,7 +49,9 @@ pub(super) fn solve(
     tasks: &[Request],
     decode: &DecodeOptions,
 ) -> Vec<Result<Outcome, Failure>> {
-    let first: Vec<(&Request, Plan)> = tasks.iter().map(|task| (task, whole(desk, task))).collect();
+    // Most of planning is counting tokens.
+    let plans = || tasks.par_iter().map(|task| (task, whole(desk, task)));
+    let first: Vec<(&Request, Plan)> = desk.pool.install(|| plans().collect());
     let mut results = attempt(desk, &first, decode);
     let careful = DecodeOptions {
         beam: Some(decode.beam.unwrap_or(1).max(4)),
@@ -95,16 +99,20 @@ fn attempt(
     plans: &[(&Request, Plan)],
     decode: &DecodeOptions,
 ) -> Vec<Result<Outcome, Failure>> {
-    let mut requests: Vec<Request> = Vec::new();
+    let (mut requests, mut lengths) = (Vec::new(), Vec::new());
     for ((direction, _), plan) in plans {
         for piece in &plan.pieces {
-            if let Piece::Ask(text) = piece {
+            if let Piece::Ask { text, tokens } = piece {
                 requests.push((*direction, text.clone()));
+                lengths.push(*tokens);
             }
         }
-        requests.extend(plan.phrases().map(|text| (*direction, text)));
+        for phrase in plan.phrases() {
+            lengths.push(desk.tokens(*direction, &phrase));
+            requests.push((*direction, phrase));
+        }
     }
-    let mut answers = ask(desk, &requests, decode).into_iter();
+    let mut answers = ask(desk, &requests, &lengths, decode).into_iter();
     plans
         .iter()
         .map(|(task, plan)| {
@@ -112,7 +120,7 @@ fn attempt(
             let asked = plan
                 .pieces
                 .iter()
-                .filter(|p| matches!(p, Piece::Ask(_)))
+                .filter(|p| matches!(p, Piece::Ask { .. }))
                 .count();
             let own: Vec<Result<Answer, Failure>> = answers.by_ref().take(asked).collect();
             // A phrase that fails costs no more than its mark.
@@ -138,7 +146,7 @@ fn judge(
     for piece in &plan.pieces {
         match piece {
             Piece::Keep(text) => target.push_str(text),
-            Piece::Ask(_) => target.push_str(rest.next().map_or("", |a| a.text.trim())),
+            Piece::Ask { .. } => target.push_str(rest.next().map_or("", |a| a.text.trim())),
         }
     }
     if plan.uppercase {
@@ -339,15 +347,13 @@ impl Plan {
 
     /// Asks for `text`, in pieces when it passes the model's limit.
     fn add(&mut self, desk: Desk<'_>, direction: Direction, text: &str) {
-        let fits = |piece: &str| {
-            desk.models
-                .get(direction)
-                .is_none_or(|m| m.source_tokens(piece, direction) <= m.max_source_tokens())
-        };
-        if fits(text) {
-            self.pieces.push(Piece::Ask(text.to_owned()));
+        let tokens = desk.tokens(direction, text);
+        if desk.fits(direction, tokens) {
+            let text = text.to_owned();
+            self.pieces.push(Piece::Ask { text, tokens });
             return;
         }
+        let fits = |piece: &str| desk.fits(direction, desk.tokens(direction, piece));
         self.wrapped = true;
         let ranges = split_long(text, &fits);
         let parts = ranges
@@ -358,7 +364,10 @@ impl Plan {
             if at > 0 {
                 self.pieces.push(Piece::Keep(" ".to_owned()));
             }
-            self.pieces.push(Piece::Ask(part.to_owned()));
+            self.pieces.push(Piece::Ask {
+                tokens: desk.tokens(direction, part),
+                text: part.to_owned(),
+            });
         }
     }
 

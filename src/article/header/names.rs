@@ -3,6 +3,8 @@
 //! Where a name has several spellings in the other language, the first pair gives the one that is
 //! written; the rest are read only.
 
+use std::sync::LazyLock;
+
 use super::folded;
 use crate::text::Lang;
 
@@ -296,51 +298,67 @@ const MONTHS: &[(&str, &str)] = &[
     ("Dec.", "ديسمبر"),
 ];
 
-/// The agency's place in the table, if it is known.
-pub(super) fn agency(name: &str) -> Option<usize> {
-    position(AGENCIES, name)
+/// A name in English and Arabic, as written and as compared.
+struct Name {
+    written: [&'static str; 2],
+    folded: [String; 2],
 }
 
-/// The city's place in the table, if it is known.
-pub(super) fn city(name: &str) -> Option<usize> {
-    position(CITIES, name)
+/// Agencies, cities, months; folded once.
+static TABLES: LazyLock<[Vec<Name>; 3]> = LazyLock::new(|| {
+    [AGENCIES, CITIES, MONTHS].map(|table| {
+        let name = |&(en, ar): &(&'static str, &'static str)| Name {
+            written: [en, ar],
+            folded: [en, ar].map(|name| name.chars().flat_map(folded).collect()),
+        };
+        table.iter().map(name).collect()
+    })
+});
+
+/// Whether the table of agencies has this name.
+pub(super) fn is_agency(name: &str) -> bool {
+    has(&TABLES[0], name)
 }
 
-fn position(table: &[(&str, &str)], name: &str) -> Option<usize> {
-    let name = folded(name.trim());
-    table
-        .iter()
-        .position(|(en, ar)| folded(en) == name || folded(ar) == name)
+/// Whether the table of cities has this name.
+pub(super) fn is_city(name: &str) -> bool {
+    has(&TABLES[1], name)
+}
+
+fn has(table: &[Name], name: &str) -> bool {
+    let name: String = name.trim().chars().flat_map(folded).collect();
+    table.iter().any(|known| known.folded.contains(&name))
 }
 
 /// The longest name at the start of `text` that has another form in the language `to`: its length
 /// there, and the other form.
 pub(super) fn longest(text: &str, to: Lang) -> Option<(usize, &'static str)> {
+    let (from, target) = match to {
+        Lang::AR => (0, 1),
+        Lang::EN => (1, 0),
+        _ => return None,
+    };
     let mut best: Option<(usize, &'static str)> = None;
-    for &(en, ar) in AGENCIES.iter().chain(CITIES).chain(MONTHS) {
-        let (from, target) = match to {
-            Lang::AR => (en, ar),
-            Lang::EN => (ar, en),
-            _ => return None,
-        };
-        if let Some(length) = prefix(text, from)
+    for name in TABLES.iter().flatten() {
+        if let Some(length) = prefix(text, &name.folded[from])
             && best.is_none_or(|(longest, _)| length > longest)
         {
-            best = Some((length, target));
+            best = Some((length, name.written[target]));
         }
     }
     best
 }
 
-/// Length of the part of `text` that spells `name` and ends with a word.
+/// Length of the part of `text` that spells the folded `name` and ends with a word.
 fn prefix(text: &str, name: &str) -> Option<usize> {
-    let wanted = folded(name);
-    let mut rest: &str = &wanted;
+    let mut rest = name.chars();
     for (i, c) in text.char_indices() {
-        if rest.is_empty() {
+        if rest.as_str().is_empty() {
             return (!c.is_alphanumeric()).then_some(i);
         }
-        rest = rest.strip_prefix(&*folded(c.encode_utf8(&mut [0; 4])))?;
+        if !folded(c).all(|c| rest.next() == Some(c)) {
+            return None;
+        }
     }
-    rest.is_empty().then_some(text.len())
+    rest.as_str().is_empty().then_some(text.len())
 }

@@ -55,7 +55,10 @@ impl Scan {
                 self.close();
             }
             // Five and a half; 5 to 6 million.
-            None if matches!(word, "and" | "a" | "to" | "or" | "و" | "الي" | "او") => {}
+            None if matches!(
+                word,
+                "and" | "a" | "to" | "or" | "e" | "ou" | "و" | "الي" | "او"
+            ) => {}
             None => self.close(),
         }
     }

@@ -81,6 +81,17 @@ const EQUAL: &[(&str, &str)] = &[
     ("drew 1-1", "تعادلا بهدف لكل منهما"),
     ("15 km2 of ocean", "15 كيلومترا مربعا من المحيط"),
     ("see https://a.b/2024", "انظر https://a.b/2024"),
+    // Portuguese.
+    ("5 million dollars", "5 milhões de dólares"),
+    ("2.4 billion kroner", "2,4 bilhões de coroas"),
+    ("1.2 million pills", "1,2 milhão de comprimidos"),
+    ("6 billion euros", "6 mil milhões de euros"),
+    ("11 trillion shillings", "11 trilhões de xelins"),
+    ("2.5 million", "dois milhões e meio"),
+    ("3 to 5 million", "de 3 a 5 milhões"),
+    ("23,000 samples", "23.000 amostras"),
+    ("25 people", "vinte e cinco pessoas"),
+    ("on 2024-07-22", "em 22 de julho de 2024"),
 ];
 
 #[test]
@@ -105,6 +116,8 @@ fn fails_when_a_number_is_dropped_changed_or_invented() {
         ("In 2019 he left", "غادر في عام 2018", true, true),
         ("He left", "غادر في عام 2018", false, true),
         ("5 million", "5 مليارات", true, true),
+        ("5 million", "5 bilhões", true, true),
+        ("2,731 people", "2.371 pessoas", true, true),
         ("3.5 percent", "35 في المئة", true, true),
         ("3.5 percent", "٣٥٪", true, true),
         ("1,000 men", "100 رجل", true, true),

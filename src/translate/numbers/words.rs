@@ -1,9 +1,12 @@
-//! Number words of English and Arabic, months and duals.
+//! Number words of English, Arabic and Portuguese, months and duals.
 
 use super::Number;
 
 /// The number that a word says, its Arabic letters in one form.
 pub(super) fn word_number(word: &str) -> Option<Number> {
+    if let Some(number) = portuguese(word) {
+        return Some(number);
+    }
     if word.is_ascii() {
         if let Some(value) = roman(word) {
             return Some(Number::in_words(vec![value], false));
@@ -131,6 +134,84 @@ fn month(word: &str) -> Option<f64> {
             .is_some_and(|rest| rest.is_empty() || rest == end || rest == "t")
     })?;
     u32::try_from(at + 1).ok().map(f64::from)
+}
+
+fn portuguese(word: &str) -> Option<Number> {
+    const CARDINALS: [(&str, f64); 49] = [
+        ("um", 1.0),
+        ("uma", 1.0),
+        ("dois", 2.0),
+        ("duas", 2.0),
+        ("três", 3.0),
+        ("quatro", 4.0),
+        ("cinco", 5.0),
+        ("seis", 6.0),
+        ("sete", 7.0),
+        ("oito", 8.0),
+        ("nove", 9.0),
+        ("dez", 10.0),
+        ("onze", 11.0),
+        ("doze", 12.0),
+        ("dúzia", 12.0),
+        ("treze", 13.0),
+        ("catorze", 14.0),
+        ("quatorze", 14.0),
+        ("quinze", 15.0),
+        ("dezesseis", 16.0),
+        ("dezasseis", 16.0),
+        ("dezessete", 17.0),
+        ("dezassete", 17.0),
+        ("dezoito", 18.0),
+        ("dezenove", 19.0),
+        ("dezanove", 19.0),
+        ("vinte", 20.0),
+        ("trinta", 30.0),
+        ("quarenta", 40.0),
+        ("cinquenta", 50.0),
+        ("sessenta", 60.0),
+        ("setenta", 70.0),
+        ("oitenta", 80.0),
+        ("noventa", 90.0),
+        ("cem", 100.0),
+        ("cento", 100.0),
+        ("duzentos", 200.0),
+        ("trezentos", 300.0),
+        ("quatrocentos", 400.0),
+        ("quinhentos", 500.0),
+        ("mil", 1e3),
+        ("milhares", 1e3),
+        ("milhão", 1e6),
+        ("milhões", 1e6),
+        ("bilhão", 1e9),
+        ("bilhões", 1e9),
+        ("trilhão", 1e12),
+        ("trilhões", 1e12),
+        ("meio", 0.5),
+    ];
+    const MONTHS: [&str; 12] = [
+        "janeiro",
+        "fevereiro",
+        "março",
+        "abril",
+        "maio",
+        "junho",
+        "julho",
+        "agosto",
+        "setembro",
+        "outubro",
+        "novembro",
+        "dezembro",
+    ];
+    if !word.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return None;
+    }
+    let lower = word.to_lowercase();
+    if let Some((_, value)) = CARDINALS.iter().find(|(name, _)| *name == lower) {
+        return Some(Number::in_words(parts(*value), true));
+    }
+    let month = MONTHS.iter().position(|name| *name == lower)?;
+    let value = u32::try_from(month + 1).ok().map(f64::from)?;
+    Some(Number::in_words(vec![value], false))
 }
 
 fn arabic(word: &str) -> Option<f64> {
