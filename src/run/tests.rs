@@ -176,6 +176,20 @@ fn keeps_every_line_accounted_for() {
 }
 
 #[test]
+fn keeps_one_error_record_of_a_repeated_id_through_updates() {
+    let case = Case::new(b"{\"id\":\"a\",\"text\":\"one\"}\n{\"id\":\"a\",\"text\":\"two\"}\n");
+    case.run("out.jsonl", |_| ()).unwrap();
+    let first = case.read("out.jsonl");
+    for _ in 0..2 {
+        let outcome = case
+            .run("out.jsonl", |job| job.mode = Mode::Update)
+            .unwrap();
+        assert_eq!(outcome.written, 0);
+    }
+    assert_eq!(case.read("out.jsonl"), first);
+}
+
+#[test]
 fn keeps_the_form_of_records() {
     let case = Case::new(b"{\"id\":\"a\",\"text\":\"good news\"}\n{broken\n");
     case.run("out.jsonl", |_| ()).unwrap();
