@@ -4,10 +4,10 @@
 //! reader thread -> window builder -> lanes (process) -> caller (writes in input order)
 //! ```
 //! Memory holds at most a few windows, whatever the input's size. A window is as many articles as
-//! take three seconds, so that a crash costs little, or as fill full batches for a hundred threads,
-//! so that a model that answers at once does not fill the memory; two lanes work at a time, so that threads
-//! which one window leaves idle at its end serve the next. Results do not depend on how articles
-//! fall into windows, so sizes may follow the clock.
+//! take three seconds, so that a crash costs little, and no more than fill full batches for a
+//! hundred threads, so that a model that answers at once does not fill the memory. Two lanes work
+//! at a time, so that threads which one window leaves idle at its end serve the next. Results do
+//! not depend on how articles fall into windows, so sizes may follow the clock.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
