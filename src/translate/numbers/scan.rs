@@ -207,7 +207,13 @@ fn digits(text: &str, after: &str) -> Vec<Number> {
         let shown = (minutes != "00").then(|| part(minutes));
         return [part(hour)].into_iter().chain(shown).collect();
     }
-    let says = |words: &[&str]| words.iter().any(|w| trimmed.starts_with(w));
+    // A whole word: 2.5 ambulances are no time of day.
+    let says = |words: &[&str]| {
+        words.iter().any(|word| {
+            let rest = trimmed.strip_prefix(word);
+            rest.is_some_and(|rest| !word.is_ascii() || !rest.starts_with(char::is_alphabetic))
+        })
+    };
     let afternoon = says(&["pm", "p.m", "مساء"]);
     let timed = afternoon || says(&["am", "a.m", "صباحا"]);
     let dated = readings(text).filter(|_| !(timed && text.contains('.')));
