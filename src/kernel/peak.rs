@@ -1,6 +1,5 @@
 //! What bounds a kernel: the rate of its int8 dot products on registers, and of reads from memory.
 
-use super::gemm::panel_dots;
 use super::{Isa, Kernels, LANES, multiversion};
 
 /// Panels of weights of [`Kernels::register_dots`]: as many independent sums as hide the
@@ -45,12 +44,17 @@ impl Kernels {
 /// The definition of [`Kernels::register_dots`].
 fn register_dots(weights: &[u8; PEAK_PANELS * PANEL], x: &[i8]) -> [[i32; LANES]; PEAK_PANELS] {
     let mut sums = [[0; LANES]; PEAK_PANELS];
-    for four in x.chunks_exact(4) {
-        for (sums, panel) in sums.iter_mut().zip(weights.chunks_exact(PANEL)) {
-            for (sum, dot) in sums.iter_mut().zip(panel_dots(four, panel, 0)) {
-                *sum += dot;
+    for (sums, panel) in sums.iter_mut().zip(weights.chunks_exact(PANEL)) {
+        let mut dots = [0; LANES];
+        for q in x.chunks_exact(4) {
+            for (dot, w) in dots.iter_mut().zip(panel.chunks_exact(4)) {
+                *dot += i32::from(w[0]) * i32::from(q[0])
+                    + i32::from(w[1]) * i32::from(q[1])
+                    + i32::from(w[2]) * i32::from(q[2])
+                    + i32::from(w[3]) * i32::from(q[3]);
             }
         }
+        *sums = dots;
     }
     sums
 }
