@@ -13,7 +13,7 @@ fn embedded() -> Option<tarjama::models::EmbeddedFiles> {
         id: "tarjama-enar",
         weights: &WEIGHTS,
         tokenizer: include_bytes!("../models/embedded/tokenizer.json"),
-        sha256: "e0834e3eeff0397c39504c2090a2d0fad1e292bf45c2c3ff01a5c823fc66e4c4",
+        sha256: "5e11c643ef24aad6c578af367ae085f1cd099d33155bfc7f43629e50f2503d8c",
     })
 }
 

@@ -6,7 +6,7 @@
 
 use super::rules::{EarlyStopping, Toolkit};
 use super::stepper::{Slot, Stepper};
-use super::{DecodeOptions, Decoded, Prompt, Rules};
+use super::{Decoded, Prompt, Rules};
 
 struct Beam {
     slot: Slot,
@@ -26,17 +26,12 @@ struct Search {
 }
 
 /// Decodes each prompt; for each the best `nbest` hypotheses, best first, in the order of the prompts.
-pub fn beam<S: Stepper>(
-    stepper: &mut S,
-    prompts: &[Prompt],
-    options: &DecodeOptions,
-    eos: u32,
-) -> Vec<Vec<Decoded>> {
+pub fn beam<S: Stepper>(stepper: &mut S, prompts: &[Prompt], rules: &Rules) -> Vec<Vec<Decoded>> {
     let mut logits = Vec::new();
     let slots = super::open_all(stepper, prompts, &mut logits);
     let limits = prompts.iter().map(|prompt| prompt.max_new_tokens);
     let starts: Vec<(Slot, usize)> = slots.into_iter().zip(limits).collect();
-    beam_from(stepper, &starts, logits, &Rules::new(eos).with(options))
+    beam_from(stepper, &starts, logits, rules)
 }
 
 /// Goes on from sequences that `stepper` has read, each with its limit of ids; `logits` are those

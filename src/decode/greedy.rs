@@ -1,7 +1,7 @@
 //! Greedy search over a batch; finished rows leave it at once.
 
 use super::stepper::{Slot, Stepper};
-use super::{DecodeOptions, Decoded, Prompt, Rules};
+use super::{Decoded, Prompt, Rules};
 
 struct Row {
     index: usize,
@@ -12,12 +12,7 @@ struct Row {
 }
 
 /// Decodes each prompt greedily; results in the order of the prompts.
-pub fn greedy<S: Stepper>(
-    stepper: &mut S,
-    prompts: &[Prompt],
-    options: &DecodeOptions,
-    eos: u32,
-) -> Vec<Decoded> {
+pub fn greedy<S: Stepper>(stepper: &mut S, prompts: &[Prompt], rules: &Rules) -> Vec<Decoded> {
     let mut logits = Vec::new();
     let slots = super::open_all(stepper, prompts, &mut logits);
     let starts: Vec<(Slot, usize)> = slots
@@ -25,7 +20,7 @@ pub fn greedy<S: Stepper>(
         .zip(prompts)
         .map(|(slot, prompt)| (slot, prompt.max_new_tokens))
         .collect();
-    greedy_from(stepper, &starts, logits, &Rules::new(eos).with(options))
+    greedy_from(stepper, &starts, logits, rules)
 }
 
 /// Goes on from sequences that `stepper` has read, each with its limit of ids; `logits` are those

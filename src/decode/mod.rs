@@ -138,7 +138,7 @@ mod tests {
     fn greedy_ends_at_eos_and_frees_every_slot() {
         let mut toy = Counter(Vec::new());
         let prompts = [prompt(&[1, 2], 20), prompt(&[1, 4], 20), prompt(&[1, 1], 2)];
-        let out = greedy(&mut toy, &prompts, &DecodeOptions::default(), 0);
+        let out = greedy(&mut toy, &prompts, &Rules::new(0));
         assert_eq!(out[0].ids, [3, 4, 5, 0]);
         assert_eq!(out[1].ids, [5, 0]);
         assert_eq!(out[2].ids, [2, 3]);
@@ -155,7 +155,7 @@ mod tests {
             ..DecodeOptions::default()
         };
         let prompts = [prompt(&[2], 12), prompt(&[1, 4], 12)];
-        let out = beam(&mut toy, &prompts, &options, 0);
+        let out = beam(&mut toy, &prompts, &Rules::new(0).with(&options));
         assert_eq!(out[0][0].ids, [3, 4, 5, 0]);
         assert_eq!(out[1][0].ids, [5, 0]);
         for best in &out {

@@ -20,7 +20,7 @@ use rayon::prelude::*;
 use super::work::Work;
 use super::{Document, Size, SummarizeError, Summarizer, Summary, is_boilerplate, strip_dateline};
 use crate::article::BlockKind;
-use crate::decode::{self, DecodeOptions, Prompt};
+use crate::decode::{self, Prompt, Rules};
 use crate::engine::causal::CausalModel;
 use crate::text::{Lang, lang, segment, split_long, terms};
 use crate::tokenize::chat::ChatTemplate;
@@ -188,12 +188,10 @@ impl ChatSummarizer {
     /// Answers to the prompts of one batch, with whether the limit cut them off.
     fn decode(&self, jobs: &[Job]) -> Vec<Result<(String, bool), String>> {
         let prompts: Vec<Prompt> = jobs.iter().map(|job| job.prompt.clone()).collect();
-        let options = DecodeOptions {
-            no_repeat_ngram: Some(NO_REPEAT_NGRAM),
-            ..DecodeOptions::default()
-        };
+        let mut rules = Rules::new(self.template.end());
+        rules.no_repeat_ngram = NO_REPEAT_NGRAM;
         let mut session = self.model.session();
-        decode::greedy(&mut session, &prompts, &options, self.template.end())
+        decode::greedy(&mut session, &prompts, &rules)
             .into_iter()
             .map(|decoded| {
                 let text = self.tokenizer.decode(&decoded.ids);

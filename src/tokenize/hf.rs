@@ -51,6 +51,18 @@ impl HfTokenizer {
         names
     }
 
+    /// Ids of the tokens whose names `holds`, sorted.
+    #[must_use]
+    pub fn ids_where(&self, holds: impl Fn(&str) -> bool) -> Vec<u32> {
+        let all = self.0.get_vocab(true).into_iter();
+        let mut ids: Vec<u32> = all
+            .filter(|(name, _)| holds(name))
+            .map(|(_, id)| id)
+            .collect();
+        ids.sort_unstable();
+        ids
+    }
+
     /// Ids of `text`, without special tokens.
     ///
     /// # Errors

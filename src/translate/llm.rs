@@ -1,6 +1,6 @@
 //! Decoder-only models as translators: prompt in, answer out.
 
-use crate::decode::{self, DecodeOptions, Decoded, Prompt};
+use crate::decode::{self, DecodeOptions, Decoded, Prompt, Rules};
 use crate::engine::causal::CausalModel;
 use crate::text::{Direction, Lang, split_long};
 use crate::tokenize::hf::{HfTokenizer, TokenizerError};
@@ -14,6 +14,14 @@ const EOS: u32 = 1;
 /// Longest source that keeps prompt and target within the 256 tokens of a training example.
 const MAX_SOURCE_TOKENS: usize = 110;
 
+/// Beams where the user names none: on FLORES dev two gained 3.7 chrF++ and four 4.8, for 1.5 and 2.5
+/// times the time.
+const BEAMS: usize = 4;
+
+/// Pieces in a row that do not come twice where the user says nothing: ends loops, at no cost in
+/// chrF++; names and titles that may well come twice are shorter.
+const NO_REPEAT: usize = 6;
+
 /// The embedded English-Arabic model, and others of its prompt.
 ///
 /// Prompt: `<bos>English: SOURCE\nArabic:`, answer ` TARGET<eos>` (models/embedded/README.md).
@@ -22,6 +30,8 @@ pub struct CausalTranslator {
     info: ModelInfo,
     model: CausalModel,
     tokenizer: HfTokenizer,
+    /// Ids with Arabic letters: an English target has none, a weak model falls back on them.
+    arabic: Vec<u32>,
 }
 
 impl CausalTranslator {
@@ -44,10 +54,13 @@ impl CausalTranslator {
                 .map(|(from, to)| Direction { from, to })
                 .collect(),
         };
+        let letters = |token: &str| token.chars().any(|c| ('\u{600}'..='\u{6ff}').contains(&c));
+        let arabic = tokenizer.ids_where(letters);
         Self {
             info,
             model,
             tokenizer,
+            arabic,
         }
     }
 
@@ -133,7 +146,7 @@ impl CausalTranslator {
             .iter()
             .map(|s| self.prompt(s, direction, options))
             .collect::<Result<_, _>>()?;
-        let decoded = self.decode(&prompts, options);
+        let decoded = self.decode(&prompts, &self.rules(Some(direction), options));
         prompts
             .into_iter()
             .zip(decoded)
@@ -158,12 +171,22 @@ impl CausalTranslator {
         }
     }
 
-    fn decode(&self, prompts: &[Prompt], options: &DecodeOptions) -> Vec<Vec<Decoded>> {
+    /// The search in a direction, where it is known.
+    fn rules(&self, direction: Option<Direction>, options: &DecodeOptions) -> Rules {
+        let mut rules = Rules::new(EOS);
+        (rules.beam, rules.no_repeat_ngram) = (BEAMS, NO_REPEAT);
+        if direction.is_some_and(|d| d.to == Lang::EN) {
+            rules.suppressed.clone_from(&self.arabic);
+        }
+        rules.with(options)
+    }
+
+    fn decode(&self, prompts: &[Prompt], rules: &Rules) -> Vec<Vec<Decoded>> {
         let mut session = self.model.session();
-        if options.beam.is_some_and(|beam| beam > 1) {
-            decode::beam(&mut session, prompts, options, EOS)
+        if rules.beam > 1 {
+            decode::beam(&mut session, prompts, rules)
         } else {
-            decode::greedy(&mut session, prompts, options, EOS)
+            decode::greedy(&mut session, prompts, rules)
                 .into_iter()
                 .map(|d| vec![d])
                 .collect()
@@ -232,7 +255,9 @@ impl Translator for CausalTranslator {
     ) -> Result<Vec<Decoded>, TranslateError> {
         let prompts = sources.iter().map(|ids| self.checked_prompt(ids, options));
         let prompts: Vec<Prompt> = prompts.collect::<Result<_, _>>()?;
-        let best = self.decode(&prompts, options).into_iter();
+        let best = self
+            .decode(&prompts, &self.rules(None, options))
+            .into_iter();
         Ok(best.filter_map(|all| all.into_iter().next()).collect())
     }
 

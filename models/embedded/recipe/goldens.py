@@ -3,10 +3,11 @@
 Usage: goldens.py --tokenizer tokenizer.json --values VALUES.pt --set articles.jsonl --out goldens.jsonl
 Lines: {"direction", "source", "prompt_ids", "ids" (with the final EOS), "text", "logprob" (mean over ids),
 "margin" (the smallest gap between the best and the second logit on the way: where it is near 0, another
-order of additions may choose otherwise)}.
+order of additions may choose otherwise)}. Into English no piece with Arabic letters is chosen or counted.
 """
 import argparse
 import json
+import re
 
 import torch
 from tokenizers import Tokenizer
@@ -19,6 +20,7 @@ for n in ("--tokenizer", "--values", "--set", "--out"):
     a.add_argument(n, required=True)
 o = a.parse_args()
 tok = Tokenizer.from_file(o.tokenizer)
+arabic = [i for t, i in tok.get_vocab().items() if re.search("[\u0600-\u06ff]", t)]
 m = Gemma(torch.load(o.values, map_location="cpu")).eval()
 sentences = [s for l in open(o.set, encoding="utf-8") for s in json.loads(l)["sentences"]]
 with torch.no_grad(), open(o.out, "w", encoding="utf-8") as f:
@@ -31,6 +33,8 @@ with torch.no_grad(), open(o.out, "w", encoding="utf-8") as f:
             ids, total, margin = [], 0.0, 1e9
             while len(ids) < 3 * len(p) + 16:
                 z = m.logits(h)[0]
+                if d == "ar-en":
+                    z[arabic] = -torch.inf
                 top = z.topk(2)
                 ids.append(int(top.indices[0]))
                 total += float(z.log_softmax(-1)[ids[-1]])
