@@ -8,7 +8,7 @@
 
 use std::path::PathBuf;
 
-use tarjama::decode::{DecodeOptions, Prompt, greedy};
+use tarjama::decode::{Prompt, Rules, greedy};
 use tarjama::engine::causal::CausalModel;
 use tarjama::engine::linear::Compute;
 use tarjama::formats::gguf::Gguf;
@@ -103,8 +103,7 @@ fn agreed(
         max_new_tokens: a.ids.len(),
     };
     let prompts: Vec<Prompt> = answers.iter().map(prompt).collect();
-    let options = DecodeOptions::default();
-    let decoded = greedy(&mut model.session(), &prompts, &options, eos);
+    let decoded = greedy(&mut model.session(), &prompts, &Rules::new(eos));
     let compare = |(got, golden): (&tarjama::decode::Decoded, &Answer)| {
         let pairs = got.ids.iter().zip(&golden.ids);
         let same = pairs.take_while(|(a, b)| a == b).count();

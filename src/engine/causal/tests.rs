@@ -1,7 +1,7 @@
 //! The random model of `tests/data/tiny_llama.py` against Hugging Face transformers.
 
 use super::*;
-use crate::decode::{DecodeOptions, Prompt, greedy};
+use crate::decode::{Prompt, Rules, greedy};
 use crate::engine::linear::Compute;
 use crate::formats::gguf::{Gguf, GgufError};
 use crate::kernel::Kernels;
@@ -31,12 +31,7 @@ fn ids(model: &CausalModel, goldens: &[Golden]) -> Vec<Vec<u32>> {
         max_new_tokens: g.ids.len(),
     };
     let prompts: Vec<Prompt> = goldens.iter().map(prompt).collect();
-    let decoded = greedy(
-        &mut model.session(),
-        &prompts,
-        &DecodeOptions::default(),
-        u32::MAX,
-    );
+    let decoded = greedy(&mut model.session(), &prompts, &Rules::new(u32::MAX));
     decoded.into_iter().map(|d| d.ids).collect()
 }
 
