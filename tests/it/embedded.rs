@@ -116,7 +116,7 @@ fn float_equals_the_goldens(every: usize) {
             .collect();
         for (golden, answer) in some.iter().zip(answers(
             &some,
-            &["--compute-type", "float32", "--beam", "1"],
+            &[&GREEDY[..], &["--compute-type", "float32"]].concat(),
         )) {
             assert_eq!(
                 ids(&answer["source_ids"]),
