@@ -297,7 +297,7 @@ def llama(o):
     lines = [l for l in pathlib.Path(o.lines).read_text().splitlines() if l.strip()][: o.limit]
     text, langs = "\n".join(lines) + "\n", ["--from", o.source, "--to", o.target]
     model = ["--model", o.model] if o.model else []
-    forced = ["--min-new-tokens", str(o.tokens), "--max-new-tokens", str(o.tokens), "--beam", "1"]
+    forced = ["--min-new-tokens", str(o.tokens), "--max-new-tokens", str(o.tokens), "--beam", "1", "--no-repeat-ngram", "0"]
     out = run([o.tarjama, "translate", "--lines", "--json", *langs, *model, *forced, "-"], text).stdout
     answers = [json.loads(l) for l in out.splitlines()]
     prompts = [a["source_ids"] for a in answers]

@@ -6,7 +6,7 @@
 
 use super::rules::{EarlyStopping, Toolkit};
 use super::stepper::{Slot, Stepper};
-use super::{Decoded, Prompt, Rules};
+use super::{Decoded, Rules};
 
 struct Beam {
     slot: Slot,
@@ -25,18 +25,9 @@ struct Search {
     done: bool,
 }
 
-/// Decodes each prompt; for each the best `nbest` hypotheses, best first, in the order of the prompts.
-pub fn beam<S: Stepper>(stepper: &mut S, prompts: &[Prompt], rules: &Rules) -> Vec<Vec<Decoded>> {
-    let mut logits = Vec::new();
-    let slots = super::open_all(stepper, prompts, &mut logits);
-    let limits = prompts.iter().map(|prompt| prompt.max_new_tokens);
-    let starts: Vec<(Slot, usize)> = slots.into_iter().zip(limits).collect();
-    beam_from(stepper, &starts, logits, rules)
-}
-
 /// Goes on from sequences that `stepper` has read, each with its limit of ids; `logits` are those
 /// after the last id of each. Closes them. For each the best `nbest` hypotheses, best first.
-pub(crate) fn beam_from<S: Stepper>(
+pub(super) fn beam_from<S: Stepper>(
     stepper: &mut S,
     starts: &[(Slot, usize)],
     mut logits: Vec<f32>,

@@ -14,12 +14,7 @@ struct Row {
 /// Decodes each prompt greedily; results in the order of the prompts.
 pub fn greedy<S: Stepper>(stepper: &mut S, prompts: &[Prompt], rules: &Rules) -> Vec<Decoded> {
     let mut logits = Vec::new();
-    let slots = super::open_all(stepper, prompts, &mut logits);
-    let starts: Vec<(Slot, usize)> = slots
-        .into_iter()
-        .zip(prompts)
-        .map(|(slot, prompt)| (slot, prompt.max_new_tokens))
-        .collect();
+    let starts = super::open_all(stepper, prompts, &mut logits);
     greedy_from(stepper, &starts, logits, rules)
 }
 
@@ -27,7 +22,7 @@ pub fn greedy<S: Stepper>(stepper: &mut S, prompts: &[Prompt], rules: &Rules) ->
 /// after the last id of each. Closes them.
 ///
 /// The score is the mean log-probability of the ids among those that `rules` allowed.
-pub(crate) fn greedy_from<S: Stepper>(
+pub(super) fn greedy_from<S: Stepper>(
     stepper: &mut S,
     starts: &[(Slot, usize)],
     mut logits: Vec<f32>,

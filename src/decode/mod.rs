@@ -8,10 +8,9 @@ mod greedy;
 mod rules;
 mod stepper;
 
-pub use beam::beam;
-pub(crate) use beam::beam_from;
+use beam::beam_from;
 pub use greedy::greedy;
-pub(crate) use greedy::greedy_from;
+use greedy::greedy_from;
 pub use rules::{EarlyStopping, Rules, Toolkit};
 pub use stepper::{Slot, Stepper};
 
@@ -53,7 +52,12 @@ pub struct Prompt {
 }
 
 /// Opens a slot for each prompt and reads it; what all prompts begin with is read once.
-fn open_all<S: Stepper>(stepper: &mut S, prompts: &[Prompt], logits: &mut Vec<f32>) -> Vec<Slot> {
+/// Gives each slot with its limit of ids.
+fn open_all<S: Stepper>(
+    stepper: &mut S,
+    prompts: &[Prompt],
+    logits: &mut Vec<f32>,
+) -> Vec<(Slot, usize)> {
     let shared = shared_prefix(prompts);
     let base = stepper.open();
     if let Some(first) = prompts.first().filter(|_| shared > 0) {
@@ -67,7 +71,30 @@ fn open_all<S: Stepper>(stepper: &mut S, prompts: &[Prompt], logits: &mut Vec<f3
         .map(|(slot, p)| (*slot, &p.ids[shared..]))
         .collect();
     stepper.feed(&rows, logits);
-    slots
+    let limits = prompts.iter().map(|prompt| prompt.max_new_tokens);
+    slots.into_iter().zip(limits).collect()
+}
+
+/// Decodes each prompt by the search that `rules` ask for; for each the best hypotheses, best first.
+pub fn search<S: Stepper>(stepper: &mut S, prompts: &[Prompt], rules: &Rules) -> Vec<Vec<Decoded>> {
+    let mut logits = Vec::new();
+    let starts = open_all(stepper, prompts, &mut logits);
+    search_from(stepper, &starts, logits, rules)
+}
+
+/// As [`search`], from sequences that `stepper` has read, each with its limit of ids; `logits` are
+/// those after the last id of each. Closes them.
+pub(crate) fn search_from<S: Stepper>(
+    stepper: &mut S,
+    starts: &[(Slot, usize)],
+    logits: Vec<f32>,
+    rules: &Rules,
+) -> Vec<Vec<Decoded>> {
+    if rules.beam > 1 {
+        return beam_from(stepper, starts, logits, rules);
+    }
+    let decoded = greedy_from(stepper, starts, logits, rules);
+    decoded.into_iter().map(|one| vec![one]).collect()
 }
 
 /// Tokens that all prompts begin with; at least one token of each is left over.
@@ -155,7 +182,7 @@ mod tests {
             ..DecodeOptions::default()
         };
         let prompts = [prompt(&[2], 12), prompt(&[1, 4], 12)];
-        let out = beam(&mut toy, &prompts, &Rules::new(0).with(&options));
+        let out = search(&mut toy, &prompts, &Rules::new(0).with(&options));
         assert_eq!(out[0][0].ids, [3, 4, 5, 0]);
         assert_eq!(out[1][0].ids, [5, 0]);
         for best in &out {

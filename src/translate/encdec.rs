@@ -483,14 +483,7 @@ impl HubModel {
         let mut logits = Vec::new();
         session.feed(&feed, &mut logits);
         let starts: Vec<(Slot, usize)> = slots.into_iter().map(|slot| (slot, limit)).collect();
-        if rules.beam > 1 {
-            decode::beam_from(&mut session, &starts, logits, &rules)
-        } else {
-            decode::greedy_from(&mut session, &starts, logits, &rules)
-                .into_iter()
-                .map(|d| vec![d])
-                .collect()
-        }
+        decode::search_from(&mut session, &starts, logits, &rules)
     }
 
     /// Logits of the first step for a framed source: what goldens compare.

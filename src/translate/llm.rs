@@ -182,15 +182,7 @@ impl CausalTranslator {
     }
 
     fn decode(&self, prompts: &[Prompt], rules: &Rules) -> Vec<Vec<Decoded>> {
-        let mut session = self.model.session();
-        if rules.beam > 1 {
-            decode::beam(&mut session, prompts, rules)
-        } else {
-            decode::greedy(&mut session, prompts, rules)
-                .into_iter()
-                .map(|d| vec![d])
-                .collect()
-        }
+        decode::search(&mut self.model.session(), prompts, rules)
     }
 
     fn hypothesis(&self, decoded: Decoded) -> Result<Hypothesis, TranslateError> {

@@ -3,7 +3,7 @@
 Usage: export.py ORIGINAL.gguf KEPT_IDS.json CHECKPOINT.pt OUT.gguf [--matrices Q5_0] [--values OUT.pt]
 The metadata are the original's, its token lists cut to the kept ids. `--values` also writes the weights as
 the file gives them back. OUT.gguf.1 and .2 are the file cut at a tensor's beginning, as the repository
-keeps it; SHA256SUMS beside them is theirs.
+keeps it.
 """
 import argparse
 import json

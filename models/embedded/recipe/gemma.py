@@ -34,7 +34,7 @@ def rms(x, w):
     return (f * torch.rsqrt(f.pow(2).mean(-1, keepdim=True) + EPS) * w.float()).to(x.dtype)
 
 
-def block(x, c, s, an, wq, wk, wv, qn, kn, wo, pan, fn, wg, wu, wd, pfn, mask=None, cache=None):
+def block(x, c, s, an, wq, wk, wv, qn, kn, wo, pan, fn, wg, wu, wd, pfn, cache=None):
     """One layer over x [B, T, D]; `cache` is a list [k, v] that grows, or None while training."""
     B, T, _ = x.shape
     h = rms(x, an)
@@ -44,8 +44,8 @@ def block(x, c, s, an, wq, wk, wv, qn, kn, wo, pan, fn, wg, wu, wd, pfn, mask=No
         if cache:
             k, v = torch.cat([cache[0], k], 2), torch.cat([cache[1], v], 2)
         cache[:] = [k, v]
-    o = F.scaled_dot_product_attention(q, k.expand(B, H, -1, HD), v.expand(B, H, -1, HD), attn_mask=mask,
-                                       is_causal=mask is None and T > 1, scale=HD ** -0.5)
+    o = F.scaled_dot_product_attention(q, k.expand(B, H, -1, HD), v.expand(B, H, -1, HD),
+                                       is_causal=T > 1, scale=HD ** -0.5)
     x = x + rms(F.linear(o.transpose(1, 2).reshape(B, T, H * HD), wo), pan)
     h = rms(x, fn)
     h = F.gelu(F.linear(h, wg), approximate="tanh") * F.linear(h, wu)
@@ -64,12 +64,12 @@ class Gemma(nn.Module):
     def embed(self, ids):
         return F.embedding(ids, self.p["token_embd_weight"]) * math.sqrt(D)
 
-    def forward(self, ids, cache, pos, mask=None):
+    def forward(self, ids, cache, pos):
         """Hidden states after the last norm, [B, T, D], of ids [B, T] at positions pos [B, T]."""
         x = self.embed(ids)
         for i in range(L):
             c, s = (t.to(x.device, x.dtype)[pos][:, None] for t in self.t[i % 6 == 5])
-            x = block(x, c, s, *self.layer(i), mask=mask, cache=cache[i])
+            x = block(x, c, s, *self.layer(i), cache=cache[i])
         return rms(x, self.p["output_norm_weight"])
 
     def logits(self, h):
